@@ -1,0 +1,96 @@
+"""The losses that Keras ships, so that they can be listed without importing Keras.
+
+A test compares this table with the installed Keras, name by name and parameter by parameter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["KERAS_LOSSES", "KerasLoss"]
+
+
+@dataclass(frozen=True, slots=True)
+class KerasLoss:
+    """One class of `keras.losses`.
+
+    Attributes:
+        class_name: Its name in `keras.losses`.
+        name: Its name in lossplug, which is that of Keras's function.
+        y_true: The forms of target.
+        y_pred: The forms of prediction.
+        aliases: Keras's shorthands.
+        types: Types of parameters which their default does not tell.
+    """
+
+    class_name: str
+    name: str
+    y_true: str
+    y_pred: str
+    aliases: tuple[str, ...] = ()
+    types: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+_LOGITS = "logits|probabilities"
+_AXES = int | tuple[int, ...] | None
+
+KERAS_LOSSES: tuple[KerasLoss, ...] = (
+    KerasLoss("BinaryCrossentropy", "binary_crossentropy", "binary", _LOGITS, ("bce",)),
+    KerasLoss("BinaryFocalCrossentropy", "binary_focal_crossentropy", "binary", _LOGITS),
+    KerasLoss("CTC", "ctc", "sequences", "logits"),
+    KerasLoss("CategoricalCrossentropy", "categorical_crossentropy", "one_hot", _LOGITS),
+    KerasLoss(
+        "CategoricalFocalCrossentropy",
+        "categorical_focal_crossentropy",
+        "one_hot",
+        _LOGITS,
+        types={"alpha": float | tuple[float, ...]},
+    ),
+    KerasLoss(
+        "CategoricalGeneralizedCrossEntropy",
+        "categorical_generalized_cross_entropy",
+        "class_ids",
+        "probabilities",
+    ),
+    KerasLoss("CategoricalHinge", "categorical_hinge", "one_hot", "scores"),
+    KerasLoss("Circle", "circle", "labels", "embeddings"),
+    KerasLoss("CosineSimilarity", "cosine_similarity", "values", "values", types={"axis": _AXES}),
+    KerasLoss("Dice", "dice", "binary|one_hot", "probabilities", types={"axis": _AXES}),
+    KerasLoss("Hinge", "hinge", "signs", "scores"),
+    KerasLoss("Huber", "huber", "values", "values"),
+    KerasLoss(
+        "KLDivergence",
+        "kl_divergence",
+        "probabilities",
+        "probabilities",
+        ("kld", "kullback_leibler_divergence"),
+    ),
+    KerasLoss("LogCosh", "log_cosh", "values", "values", ("logcosh",)),
+    KerasLoss("MeanAbsoluteError", "mean_absolute_error", "values", "values", ("mae",)),
+    KerasLoss(
+        "MeanAbsolutePercentageError",
+        "mean_absolute_percentage_error",
+        "values",
+        "values",
+        ("mape",),
+    ),
+    KerasLoss("MeanSquaredError", "mean_squared_error", "values", "values", ("mse",)),
+    KerasLoss(
+        "MeanSquaredLogarithmicError",
+        "mean_squared_logarithmic_error",
+        "values",
+        "values",
+        ("msle",),
+    ),
+    KerasLoss("Poisson", "poisson", "values", "values"),
+    KerasLoss(
+        "SparseCategoricalCrossentropy",
+        "sparse_categorical_crossentropy",
+        "class_ids",
+        _LOGITS,
+        types={"ignore_class": int | None},
+    ),
+    KerasLoss("SquaredHinge", "squared_hinge", "signs", "scores"),
+    KerasLoss("Tversky", "tversky", "binary|one_hot", "probabilities", types={"axis": _AXES}),
+)

@@ -1,0 +1,216 @@
+"""All that an author needs: the `@loss` decorator, and the description that it makes.
+
+A loss is a plain function `(y_true, y_pred, *, parameters) -> one value per sample`. Its signature is
+the single source of truth for its parameters, its docstring for its documentation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from lossplug_core.errors import SpecError
+
+__all__ = ["PREDICTIONS", "TARGETS", "LossSpec", "Provider", "loss", "spec_of"]
+
+TARGETS: Mapping[str, str] = MappingProxyType(
+    {
+        "binary": "0 or 1, or a probability between them; shaped like the prediction",
+        "class_ids": "one integer per prediction: which class is right",
+        "labels": "one integer per sample: equal integers mean the same class",
+        "one_hot": "one number per class: one-hot, or soft labels that sum to 1",
+        "probabilities": "a distribution over the last axis",
+        "sequences": "a sequence of integers per sample",
+        "signs": "-1 or 1, or 0 or 1, which mean the same",
+        "values": "real numbers; shaped like the prediction",
+    }
+)
+"""The forms that a target can have, and what each means."""
+
+PREDICTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "distances": "one non-negative distance per pair",
+        "embeddings": "one vector per sample",
+        "logits": "real numbers, before the sigmoid or softmax",
+        "probabilities": "numbers between 0 and 1, after the sigmoid or softmax",
+        "scores": "real numbers whose sign is the decision",
+        "values": "real numbers",
+    }
+)
+"""The forms that a prediction can have, and what each means."""
+
+_INTEGER_TARGETS = frozenset({"class_ids", "labels", "sequences"})
+_ATTRIBUTE = "__loss_spec__"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a spec comes from: a distribution, its version, and one of its entry points."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class LossSpec:
+    """The immutable description of a loss, made by `@loss`.
+
+    Attributes:
+        function: The loss itself: `(y_true, y_pred, *, parameters) -> one value per sample`.
+        name: Its name, without the namespace.
+        y_true: The forms of target that it accepts, keys of `TARGETS`.
+        y_pred: The forms of prediction that it accepts, keys of `PREDICTIONS`.
+        paper: The reference that defines it: `arXiv:…`, `doi:…` or an address.
+        aliases: Other names, each of which is an entry point too.
+        conventions: For a well-known implementation's name, the parameters that make this loss agree
+            with it.
+        version: Raised by the author when a saved config has to change its meaning.
+        migrate: `(version, parameters) -> parameters`, for configs of older versions.
+        namespace: The namespace of the plugin; None until an installed plugin provides the loss.
+        provider: Where the loss comes from; None until an installed plugin provides the loss.
+        parameter_types: Types of parameters that the signature does not tell, as in Keras's own losses.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    y_true: tuple[str, ...]
+    y_pred: tuple[str, ...]
+    paper: str | None = None
+    aliases: tuple[str, ...] = ()
+    conventions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    version: int = 1
+    migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
+    namespace: str | None = None
+    provider: Provider | None = None
+    parameter_types: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """`namespace/name`, or the bare name of a loss that no plugin provides."""
+        return self.name if self.namespace is None else f"{self.namespace}/{self.name}"
+
+    @property
+    def doc(self) -> str:
+        """The docstring, without its indentation."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the docstring, on one line."""
+        return " ".join(self.doc.split("\n\n", 1)[0].split())
+
+    @property
+    def integer_target(self) -> bool:
+        """Whether the target can be integers that must stay integers."""
+        return not _INTEGER_TARGETS.isdisjoint(self.y_true)
+
+
+def loss(
+    *,
+    y_true: str,
+    y_pred: str,
+    paper: str | None = None,
+    aliases: Iterable[str] = (),
+    conventions: Mapping[str, Mapping[str, Any]] | None = None,
+    version: int = 1,
+    migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None,
+) -> Callable[[_F], _F]:
+    """Mark a function as a loss. The function itself stays as it is.
+
+    Args:
+        y_true: The forms of target that it accepts, joined by `|`: keys of `TARGETS`.
+        y_pred: The forms of prediction that it accepts, joined by `|`: keys of `PREDICTIONS`.
+        paper: The reference that defines it: `arXiv:…`, `doi:…` or an address.
+        aliases: Other names. Each also needs an entry point, so that it is found without an import.
+        conventions: For a well-known implementation's name, the parameters that make this loss agree
+            with it.
+        version: Raise it when a config saved earlier would mean something else now.
+        migrate: `(version, parameters) -> parameters`: turns such a config into one of this version.
+
+    Returns:
+        A decorator that returns the function unchanged, described by a `LossSpec`.
+
+    Raises:
+        SpecError: The signature is not `(y_true, y_pred, *, parameters)`, or a form is unknown.
+
+    Example:
+        >>> @loss(y_true="values", y_pred="values")
+        ... def squared_error(y_true, y_pred, *, scale: float = 1.0):
+        ...     "Squared error."
+        ...     return scale * (y_true - y_pred) ** 2
+        >>> spec_of(squared_error).name
+        'squared_error'
+        >>> squared_error(1.0, 3.0, scale=0.5)
+        2.0
+    """
+
+    def mark(function: _F) -> _F:
+        name = function.__name__
+        spec = LossSpec(
+            function=function,
+            name=name,
+            y_true=_forms(name, "y_true", y_true, TARGETS),
+            y_pred=_forms(name, "y_pred", y_pred, PREDICTIONS),
+            paper=paper,
+            aliases=tuple(aliases),
+            conventions=_frozen(conventions or {}),
+            version=version,
+            migrate=migrate,
+        )
+        _check_signature(spec)
+        setattr(function, _ATTRIBUTE, spec)
+        return function
+
+    return mark
+
+
+def spec_of(obj: object) -> LossSpec | None:
+    """The spec that `@loss` gave to a function, or None."""
+    spec = getattr(obj, _ATTRIBUTE, None)
+    return spec if isinstance(spec, LossSpec) else None
+
+
+def _forms(name: str, argument: str, text: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    forms = tuple(part.strip() for part in text.split("|"))
+    for form in forms:
+        if form not in known:
+            raise SpecError(
+                f"The loss {name!r} declares an unknown form of {argument}.",
+                expected=f"one or more of {', '.join(known)}, joined by '|'",
+                received=form,
+            )
+    return forms
+
+
+def _frozen(conventions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    return MappingProxyType({key: MappingProxyType(dict(conventions[key])) for key in conventions})
+
+
+def _check_signature(spec: LossSpec) -> None:
+    parameters = list(inspect.signature(spec.function).parameters.values())
+    leading, rest = parameters[:2], parameters[2:]
+    if [p.name for p in leading] != ["y_true", "y_pred"] or any(
+        p.kind is not p.KEYWORD_ONLY for p in rest
+    ):
+        raise SpecError(
+            f"The signature of the loss {spec.name!r} does not say what its parameters are.",
+            expected="(y_true, y_pred, *, parameter: type = default, …)",
+            received=str(inspect.signature(spec.function)),
+        )
+    names = {p.name for p in rest}
+    for convention, values in spec.conventions.items():
+        if unknown := sorted(set(values) - names):
+            raise SpecError(
+                f"The convention {convention!r} of {spec.name!r} sets a parameter it does not have.",
+                expected=f"some of {', '.join(sorted(names))}",
+                received=unknown[0],
+            )
