@@ -1,7 +1,34 @@
-"""Losses for Keras that are installed, and found by name."""
+"""Losses for Keras that are installed, and found by name.
+
+Importing this package imports neither Keras nor any plugin. When Keras is imported, before or
+after, `keras.models.load_model` learns to read models that were saved with lossplug's losses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wrapt import when_imported
 
 from lossplug_core import ops
-from lossplug_core.spec import LossSpec, loss
+from lossplug_core.errors import (
+    AmbiguousLossError,
+    BrokenPluginError,
+    ConfigError,
+    DataError,
+    ForbiddenLossError,
+    FutureVersionError,
+    IdentifierError,
+    LossNotInstalledError,
+    LossplugError,
+    ParameterError,
+    PluginWarning,
+    SpecError,
+    UnknownConventionError,
+    UnknownLossError,
+    UnknownParameterError,
+)
+from lossplug_core.spec import PREDICTIONS, TARGETS, LossSpec, Provider, loss
 from lossplug_core.types import (
     ClassCounts,
     ClassWeights,
@@ -13,16 +40,74 @@ from lossplug_core.types import (
     PositiveInt,
 )
 
+if TYPE_CHECKING:
+    from lossplug_core._app import find_spec, list_losses, refresh
+    from lossplug_core.bridge import PluginLoss, get_loss
+    from lossplug_core.hooks import hookimpl
+
 __all__ = [
+    "PREDICTIONS",
+    "TARGETS",
+    "AmbiguousLossError",
+    "BrokenPluginError",
     "ClassCounts",
     "ClassWeights",
+    "ConfigError",
+    "DataError",
+    "ForbiddenLossError",
     "Fraction",
+    "FutureVersionError",
+    "IdentifierError",
+    "LossNotInstalledError",
     "LossSpec",
+    "LossplugError",
     "NonNegative",
     "NonNegativeInt",
     "OpenFraction",
+    "ParameterError",
+    "PluginLoss",
+    "PluginWarning",
     "Positive",
     "PositiveInt",
+    "Provider",
+    "SpecError",
+    "UnknownConventionError",
+    "UnknownLossError",
+    "UnknownParameterError",
+    "find_spec",
+    "get_loss",
+    "hookimpl",
+    "list_losses",
     "loss",
     "ops",
+    "refresh",
 ]
+
+# What these modules need takes time to import: metadata and hooks the one, Keras the other.
+_AT_FIRST_USE = {
+    "PluginLoss": "bridge",
+    "find_spec": "_app",
+    "get_loss": "bridge",
+    "hookimpl": "hooks",
+    "list_losses": "_app",
+    "refresh": "_app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_AT_FIRST_USE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AT_FIRST_USE})
+
+
+@when_imported("keras")
+def _register_with_keras(_keras: object) -> None:
+    import lossplug_core.bridge  # noqa: F401

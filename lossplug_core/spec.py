@@ -43,6 +43,7 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType(
 """The forms that a prediction can have, and what each means."""
 
 _INTEGER_TARGETS = frozenset({"class_ids", "labels", "sequences"})
+_RESERVED = frozenset({"convention", "dtype", "name", "reduction"})
 _ATTRIBUTE = "__loss_spec__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -197,6 +198,12 @@ def _frozen(conventions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mappin
 
 def _check_signature(spec: LossSpec) -> None:
     parameters = list(inspect.signature(spec.function).parameters.values())
+    if taken := _RESERVED.intersection(p.name for p in parameters):
+        raise SpecError(
+            f"The loss {spec.name!r} has a parameter that every loss has already.",
+            expected=f"names other than {', '.join(sorted(_RESERVED))}",
+            received=sorted(taken)[0],
+        )
     leading, rest = parameters[:2], parameters[2:]
     if [p.name for p in leading] != ["y_true", "y_pred"] or any(
         p.kind is not p.KEYWORD_ONLY for p in rest

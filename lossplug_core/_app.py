@@ -1,0 +1,106 @@
+"""The composition root: the one registry of a process, and the functions that users call on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lossplug_core.discovery import Entry
+from lossplug_core.errors import ParameterError
+from lossplug_core.registry import Registry
+from lossplug_core.spec import PREDICTIONS, TARGETS, LossSpec
+
+__all__ = ["find_spec", "list_losses", "refresh", "registry", "select"]
+
+registry = Registry()
+
+
+def find_spec(identifier: str) -> LossSpec:
+    """The spec of a loss by name. Keras is not imported, except for Keras's own losses.
+
+    Args:
+        identifier: `name` or `namespace/name`, in any spelling.
+
+    Returns:
+        Its description: parameters, forms, documentation, provider.
+
+    Raises:
+        UnknownLossError: No installed loss has this name.
+        LossNotInstalledError: It is known to be in a package that is not installed.
+        AmbiguousLossError: Several plugins have it.
+        ForbiddenLossError: A rule forbids it.
+        BrokenPluginError: Its plugin cannot be imported.
+
+    Example:
+        >>> find_spec("FocalLoss").id
+        'imbalance/focal'
+    """
+    return registry.find(identifier)
+
+
+def list_losses(
+    *,
+    namespace: str | None = None,
+    y_true: str | None = None,
+    y_pred: str | None = None,
+    text: str | None = None,
+) -> list[str]:
+    """The ids of the installed losses, sorted.
+
+    Without `y_true`, `y_pred` and `text` this reads metadata only; with them it imports the plugins,
+    but not Keras.
+
+    Args:
+        namespace: Only those of this namespace, such as `"imbalance"` or `"keras"`.
+        y_true: Only those that accept this form of target, a key of `TARGETS`.
+        y_pred: Only those that accept this form of prediction, a key of `PREDICTIONS`.
+        text: Only those with this text in their id, their aliases or their summary.
+
+    Returns:
+        Ids, each of which `get_loss` accepts.
+
+    Raises:
+        ParameterError: The form is unknown.
+
+    Example:
+        >>> list_losses(namespace="imbalance", y_pred="scores")
+        ['imbalance/margin_hinge']
+    """
+    return [e.id for e in select(namespace=namespace, y_true=y_true, y_pred=y_pred, text=text)]
+
+
+def select(
+    *,
+    namespace: str | None = None,
+    y_true: str | None = None,
+    y_pred: str | None = None,
+    text: str | None = None,
+) -> list[Entry]:
+    """As `list_losses`, but the entries, which know their providers."""
+    _check_form("y_true", y_true, TARGETS)
+    _check_form("y_pred", y_pred, PREDICTIONS)
+    entries = registry.entries()
+    if y_true or y_pred or text:
+        entries = [
+            entry
+            for entry, described in registry.described()
+            if y_true in (None, *described.y_true)
+            and y_pred in (None, *described.y_pred)
+            and (text or "").casefold()
+            in " ".join([entry.id, *entry.aliases, described.summary]).casefold()
+        ]
+    return [entry for entry in entries if namespace in (None, entry.namespace)]
+
+
+def refresh() -> None:
+    """Look again at what is installed, after an installation in a running process."""
+    registry.refresh()
+
+
+def _check_form(argument: str, form: str | None, known: Iterable[str]) -> None:
+    if form is not None and form not in known:
+        raise ParameterError(
+            f"There is no form of {argument} called {form!r}.",
+            expected=f"one of {', '.join(known)}",
+            received=form,
+            parameter=argument,
+        )

@@ -1,0 +1,34 @@
+"""Losses of published plugins, so that a missing one can be answered with a pip command.
+
+A test compares this with the entry points of the plugins in this repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["KNOWN_LOSSES"]
+
+KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "lossplug-imbalance": (
+            "categorical_focal",
+            "class_balanced",
+            "focal",
+            "margin_hinge",
+            "sigmoid_focal",
+            "softmax_focal",
+            "weighted_binary_crossentropy",
+            "weighted_categorical_crossentropy",
+        ),
+        "lossplug-metric-learning": (
+            "contrastive",
+            "pair_contrastive",
+            "supcon",
+            "supervised_contrastive",
+            "triplet_semi_hard",
+        ),
+    }
+)
+"""Distribution -> the names of its losses."""

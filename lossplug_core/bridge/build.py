@@ -1,0 +1,205 @@
+"""`get_loss`: from whatever names a loss to a `keras.losses.Loss`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, overload
+
+import keras
+
+from lossplug_core._app import registry
+from lossplug_core.bridge.plugin_loss import PluginLoss, check_common
+from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
+from lossplug_core.names import KERAS
+from lossplug_core.params import parameters_of, validate
+from lossplug_core.spec import LossSpec
+
+__all__ = ["get_loss"]
+
+_DEFAULT_REDUCTION = "sum_over_batch_size"
+
+
+@overload
+def get_loss(identifier: None, /) -> None: ...
+@overload
+def get_loss(
+    identifier: str | Mapping[str, Any] | Callable[..., Any] | LossSpec | keras.losses.Loss,
+    /,
+    *,
+    convention: str | None = None,
+    reduction: str | None = _DEFAULT_REDUCTION,
+    name: str | None = None,
+    dtype: Any = None,
+    **parameters: Any,
+) -> keras.losses.Loss: ...
+def get_loss(
+    identifier: Any,
+    /,
+    *,
+    convention: str | None = None,
+    reduction: str | None = _DEFAULT_REDUCTION,
+    name: str | None = None,
+    dtype: Any = None,
+    **parameters: Any,
+) -> keras.losses.Loss | None:
+    """A loss by name, ready for `model.compile`.
+
+    Args:
+        identifier: A name in any spelling (`"focal"`, `"FocalLoss"`, `"imbalance/focal"`, `"mse"`); a
+            dict `{"name": …, "params": …}`, or one of Keras's with `class_name` and `config`; a
+            function marked `@loss` or its spec; a loss object, which is returned as it is; or None.
+        convention: The name of a well-known implementation to agree with; its parameters replace the
+            defaults.
+        reduction: How the values of a batch become one: as in `keras.losses.Loss`.
+        name: The name in Keras's logs; the loss's own if None.
+        dtype: The dtype of the computation; Keras's `floatx` if None.
+        **parameters: The parameters of the loss; `lossplug show ID` lists them.
+
+    Returns:
+        A `keras.losses.Loss`; None for None. Keras's own losses come as Keras's own objects.
+
+    Raises:
+        UnknownLossError: No installed loss has this name.
+        LossNotInstalledError: It is in a package that is not installed.
+        AmbiguousLossError: Several plugins have it.
+        ForbiddenLossError: A rule forbids it.
+        BrokenPluginError: Its plugin cannot be imported.
+        ParameterError: A parameter is unknown, missing, of the wrong type, or out of bounds.
+        ConfigError: The dict does not describe a loss.
+        IdentifierError: The identifier is none of these.
+
+    Example:
+        >>> get_loss("focal", gamma=3)
+        <PluginLoss imbalance/focal(gamma=3.0) from lossplug-imbalance 0.1.0>
+        >>> type(get_loss("mse")).__name__
+        'MeanSquaredError'
+    """
+    options = {"reduction": reduction, "name": name, "dtype": dtype}
+    given = {
+        **{key: value for key, value in options.items() if value != _DEFAULTS[key]},
+        **({} if convention is None else {"convention": convention}),
+        **parameters,
+    }
+    if identifier is None or isinstance(identifier, keras.losses.Loss):
+        if given:
+            raise ParameterError(
+                "A loss that is built already takes no parameters.",
+                expected="a name beside parameters",
+                received=given,
+                parameter=next(iter(given)),
+            )
+        return identifier
+    if isinstance(identifier, Mapping):
+        return _from_mapping(identifier, given)
+    return _build(_spec(identifier), convention, parameters, options)
+
+
+_DEFAULTS = {"reduction": _DEFAULT_REDUCTION, "name": None, "dtype": None}
+
+
+def _spec(identifier: Any) -> LossSpec:
+    if isinstance(identifier, str):
+        return registry.find(identifier)
+    if isinstance(identifier, LossSpec):
+        return identifier
+    if callable(identifier):
+        if (spec := registry.identify(identifier)) is not None:
+            return spec
+        # Keras's own functions and classes are what their name says, when it is really they.
+        own = getattr(identifier, "__name__", "")
+        if own and identifier is getattr(keras.losses, own, None) and own != "Loss":
+            return registry.find(f"{KERAS}/{own}")
+        raise IdentifierError(
+            f"{own or identifier!r} is a function that lossplug does not know.",
+            expected="the name of a loss, or a function marked @loss",
+            received=identifier,
+            fix="Mark it: @lossplug_core.loss(y_true=…, y_pred=…)",
+        )
+    raise IdentifierError(
+        "This does not identify a loss.",
+        expected="a name, a config, a function marked @loss, a keras.losses.Loss, or None",
+        received=identifier,
+        fix="`lossplug list` shows what is installed.",
+    )
+
+
+def _build(
+    spec: LossSpec,
+    convention: str | None,
+    parameters: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> keras.losses.Loss:
+    complete = validate(spec, parameters, convention=convention)
+    if spec.namespace != KERAS:
+        return PluginLoss(spec, complete, **options)
+    check_common(options["reduction"], options["name"])
+    own = {key: value for key, value in options.items() if value is not None or key == "reduction"}
+    try:
+        loss = spec.function(**complete, **own)
+    except (ValueError, TypeError) as error:
+        raise ParameterError(
+            f"Keras refuses the parameters of {spec.id!r}: {error}", received={**complete, **own}
+        ) from error
+    if _loses(loss, spec, complete, options["dtype"]):
+        return PluginLoss(spec, complete, **options)
+    registry.hooks.call("lossplug_loss_built", loss=loss)
+    return loss
+
+
+def _loses(
+    loss: keras.losses.Loss, spec: LossSpec, parameters: Mapping[str, Any], dtype: Any
+) -> bool:
+    """Whether the installed Keras would forget something when it saves this loss."""
+    config = loss.get_config()
+    forgotten = {name for name in parameters if name not in config}
+    return (dtype is not None and "dtype" not in config) or any(
+        parameters[name] != parameters_of(spec)[name].default for name in forgotten
+    )
+
+
+def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.losses.Loss:
+    if "class_name" in config:
+        return _from_keras_config(config, given)
+    if "name" not in config or not set(config) <= {"name", "params", *_DEFAULTS, "convention"}:
+        raise ConfigError(
+            "This dict does not describe a loss.",
+            expected="{'name': …, 'params': {…}} or a Keras config {'class_name': …, 'config': {…}}",
+            received=dict(config),
+        )
+    params = _mapping(config.get("params"), "params")
+    common = {key: config[key] for key in ("reduction", "dtype", "convention") if key in config}
+    return _again(config["name"], {**common, **params, **given})
+
+
+def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.losses.Loss:
+    class_name, inner = config["class_name"], _mapping(config.get("config"), "config")
+    if class_name == PluginLoss.__name__:
+        if given:
+            raise ParameterError(
+                "A saved loss has its parameters already.",
+                expected="its config alone",
+                received=dict(given),
+            )
+        return PluginLoss.from_config(dict(inner))
+    # The module that a config may name is never imported: the class's name must be enough.
+    return _again(class_name, {**inner, **given})
+
+
+def _again(identifier: Any, arguments: Mapping[str, Any]) -> keras.losses.Loss:
+    if not isinstance(identifier, str):
+        raise ConfigError(
+            "A dict describes a loss by its name.", expected="a text", received=identifier
+        )
+    if unusable := [key for key in arguments if not isinstance(key, str)]:
+        raise ConfigError("The names of parameters are texts.", received=unusable[0])
+    return get_loss(identifier, **arguments)
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"The {key!r} of a dict that describes a loss is not a mapping.", received=value
+        )
+    return value

@@ -1,0 +1,140 @@
+"""A target brought to the form that a loss declares, or refused with a reason.
+
+Keras casts every target to the loss's dtype, where integers above 2**24 merge, and lets shapes
+broadcast: a target `[batch]` beside a prediction `[batch, 1]` gives `[batch, batch]` values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from lossplug_core.errors import DataError
+from lossplug_core.names import KERAS
+from lossplug_core.spec import LossSpec
+
+__all__ = ["as_tensor", "prepare"]
+
+_WIDE_INTEGERS = ("int64", "uint32", "uint64")
+
+
+def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
+    """The target as a tensor that the loss's function accepts.
+
+    Args:
+        spec: The loss.
+        y_true: Anything that becomes a tensor.
+        y_pred: The prediction, a tensor; its shape decides how the target is read.
+        dtype: The loss's dtype, to which targets that are not integers are cast.
+
+    Returns:
+        For `class_ids` and `labels` an integer tensor without a last axis of size 1; for other forms a
+        tensor shaped like the prediction.
+
+    Raises:
+        DataError: The shapes do not fit, or a class id is not a class.
+    """
+    y_true, shape = as_tensor(y_true, "y_true"), _shape(y_pred)
+    if spec.namespace == KERAS:
+        # Keras's own functions bring shapes together themselves.
+        return y_true if spec.integer_target and _is_integer(y_true) else ops.cast(y_true, dtype)
+    if _shape(y_true) and shape and _differ(_shape(y_true)[0], shape[0]):
+        raise _misfit(spec, y_true, shape, "The batches differ in size")
+    if _means_integers(spec, y_true, shape):
+        y_true = _integers(y_true)
+        if "class_ids" in spec.y_true:
+            y_true = _without_last_axis(spec, y_true, shape, rank=len(shape) - 1)
+            _check_class_ids(spec, y_true, shape[-1])
+            return y_true
+        return _without_last_axis(spec, y_true, shape, rank=1)
+    return _shaped_like(spec, ops.cast(y_true, dtype), shape)
+
+
+def as_tensor(data: Any, argument: str) -> Any:
+    """Data as a tensor, its dtype kept; a tensor stays the very object that it is."""
+    if ops.is_tensor(data):
+        return data
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{argument} is not an array of numbers.", expected="numbers", received=data
+        )
+    return ops.convert_to_tensor(array)
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...]:
+    return tuple(tensor.shape)
+
+
+def _differ(size: int | None, other: int | None) -> bool:
+    return size is not None and other is not None and size != other
+
+
+def _is_integer(tensor: Any) -> bool:
+    return "int" in keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _means_integers(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> bool:
+    """Whether a target is class ids or labels; a loss may accept one number per class as well."""
+    if not spec.integer_target:
+        return False
+    shaped_like_prediction = len(_shape(y_true)) == len(shape) and not _differ(
+        _shape(y_true)[-1], shape[-1]
+    )
+    return not ("one_hot" in spec.y_true and shaped_like_prediction)
+
+
+def _integers(y_true: Any) -> Any:
+    wide = keras.backend.standardize_dtype(y_true.dtype) in _WIDE_INTEGERS
+    return y_true if wide else ops.cast(y_true, "int32")
+
+
+def _without_last_axis(
+    spec: LossSpec, y_true: Any, shape: tuple[int | None, ...], rank: int
+) -> Any:
+    if len(_shape(y_true)) == rank + 1 and _shape(y_true)[-1] == 1:
+        y_true = ops.squeeze(y_true, axis=-1)
+    if len(_shape(y_true)) != rank or any(map(_differ, _shape(y_true), shape[:rank])):
+        raise _misfit(spec, y_true, shape, "The target is not one integer per prediction")
+    return y_true
+
+
+def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> None:
+    try:
+        values = ops.convert_to_numpy(y_true)
+    except Exception:  # inside a compiled function there are no values to look at
+        return
+    outside = values[(values < 0) | (values >= classes)] if classes is not None else values[:0]
+    if outside.size:
+        raise DataError(
+            f"A class id given to {spec.id!r} is not a class.",
+            expected=f"integers from 0 to {classes - 1}, for a prediction of {classes} classes",
+            received=int(outside[0]),
+            fix="Number the classes from 0, or give the model one output per class.",
+        )
+
+
+def _shaped_like(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> Any:
+    rank = len(_shape(y_true))
+    if rank == len(shape) + 1 and _shape(y_true)[-1] == 1:
+        y_true = ops.squeeze(y_true, axis=-1)
+    elif rank == len(shape) - 1 and shape[-1] == 1:
+        y_true = ops.expand_dims(y_true, axis=-1)
+    if len(_shape(y_true)) != len(shape) or any(map(_differ, _shape(y_true), shape)):
+        raise _misfit(spec, y_true, shape, "The target is not shaped like the prediction")
+    return y_true
+
+
+def _misfit(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...], problem: str) -> DataError:
+    return DataError(
+        f"{problem}, as {spec.id!r} needs.",
+        expected=f"y_true of the form {' or '.join(spec.y_true)} for y_pred of shape {shape}",
+        received=f"y_true of shape {_shape(y_true)}",
+        fix=f"`lossplug show {spec.id}` says which shapes it takes.",
+    )
