@@ -46,8 +46,8 @@ def list_losses(
 ) -> list[str]:
     """The ids of the installed losses, sorted.
 
-    Without `y_true`, `y_pred` and `text` this reads metadata only; with them it imports the plugins,
-    but not Keras.
+    Without `y_true`, `y_pred` and `text` this reads metadata only; with them it imports the
+    plugins, but not Keras.
 
     Args:
         namespace: Only those of this namespace, such as `"imbalance"` or `"keras"`.

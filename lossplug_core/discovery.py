@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lossplug_core.names import KERAS, key, namespace_of, normalized
 from lossplug_core.spec import Provider
@@ -100,7 +100,7 @@ def invalidate_caches() -> None:
 def _installed() -> Iterable[Distribution]:
     import importlib_metadata
 
-    return importlib_metadata.distributions()
+    return cast("Iterable[Distribution]", importlib_metadata.distributions())
 
 
 def _unique(distributions: Iterable[Distribution]) -> Iterator[tuple[Distribution, bool]]:
@@ -125,10 +125,10 @@ def _name(distribution: Distribution) -> str | None:
 
 def _mentions_us(distribution: Distribution) -> bool:
     try:
-        text = distribution.read_text("entry_points.txt")
+        text = distribution.read_text("entry_points.txt") or ""
     except Exception:
         return False
-    return bool(text) and (LOSSES in text or HOOKS in text)
+    return LOSSES in text or HOOKS in text
 
 
 def _read(distribution: Distribution, is_first: bool, found: Scan) -> None:
@@ -227,7 +227,7 @@ def _duplicate(name: str, version: str, distribution: Distribution) -> Finding:
     return Finding(
         "duplicate-distribution",
         name,
-        f"It is installed twice; version {version} in {place} is hidden by one earlier on sys.path.",
+        f"It is installed twice; {version} in {place} is hidden by one earlier on sys.path.",
         f"pip uninstall {name} until it is gone, then pip install {name}",
     )
 

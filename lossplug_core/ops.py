@@ -1,7 +1,7 @@
 """`keras.ops`, loaded at first use.
 
-A plugin that writes `from lossplug_core import ops` stays light: importing it does not import Keras,
-so a loss can be listed, shown and checked without a backend.
+A plugin that writes `from lossplug_core import ops` stays light: importing it does not import
+Keras, so a loss can be listed, shown and checked without a backend.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A name turned into one spec, or into an error that says what to do.
 
-The ladder: an exact id; else, for a bare name, Keras's own loss, and else the one plugin that has it.
-The order of installation plays no part. Catalogues will stand on a rung above.
+The ladder: an exact id; else, for a bare name, Keras's own loss; else the one plugin that has it.
+The order of installation plays no part.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import importlib
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from lossplug_core import _missing
-from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
-from lossplug_core.discovery import Entry, Finding, Scan, invalidate_caches, scan
+from lossplug_core._failures import failure
+from lossplug_core._index import Index, Loser, Resolution, build
+from lossplug_core._keras_table import KerasLoss
+from lossplug_core.discovery import Entry, Finding, invalidate_caches
 from lossplug_core.errors import (
-    AmbiguousLossError,
     BrokenPluginError,
-    ForbiddenLossError,
     IdentifierError,
     LossplugError,
     PluginWarning,
@@ -32,49 +31,11 @@ from lossplug_core.spec import LossSpec, spec_of
 __all__ = ["Registry", "Resolution"]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """How a name was resolved.
-
-    Attributes:
-        identifier: The name that was asked for.
-        winner: The entry that has it, or None.
-        rule: Why the winner won, or why nobody did.
-        losers: The other candidates, each with the reason why it lost.
-    """
-
-    identifier: str
-    winner: Entry | None
-    rule: str
-    losers: tuple[tuple[Entry, str], ...] = ()
-
-
-@dataclass(slots=True)
-class _Index:
-    """One scan, by id and by bare name; replaced as a whole by `refresh`."""
-
-    scan: Scan
-    by_id: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
-    by_name: dict[str, list[Entry]] = field(default_factory=dict)
-    by_target: dict[str, Entry] = field(default_factory=dict)
-    keras: dict[Entry, KerasLoss] = field(default_factory=dict)
-    hooks: HookCaller = field(default_factory=HookCaller)
-    specs: dict[Entry, LossSpec] = field(default_factory=dict)
-    broken: dict[Entry, BaseException] = field(default_factory=dict)
-    resolved: dict[tuple[str, str], Resolution] = field(default_factory=dict)
-
-    def add(self, entry: Entry) -> None:
-        self.by_target.setdefault(entry.provider.target, entry)
-        for name in {key(name) for name in (entry.name, *entry.aliases)}:
-            self.by_id.setdefault((entry.namespace, name), []).append(entry)
-            self.by_name.setdefault(name, []).append(entry)
-
-
 class Registry:
     """What is installed, and how names find it. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._index: _Index | None = None
+        self._index: Index | None = None
         self._lock = threading.RLock()
 
     def refresh(self) -> None:
@@ -96,7 +57,7 @@ class Registry:
         index = self._current()
         resolution = self._resolve(identifier, index)
         if resolution.winner is None:
-            raise self._not_found(resolution, index)
+            raise self._failure(resolution, index)
         return self._load(resolution.winner, index)
 
     def resolve(self, identifier: str) -> Resolution:
@@ -105,12 +66,12 @@ class Registry:
 
     def explain(self, resolution: Resolution) -> LossplugError:
         """The error of a resolution that nobody won."""
-        return self._not_found(resolution, self._current())
+        return self._failure(resolution, self._current())
 
     def entries(self) -> list[Entry]:
         """All allowed losses, sorted by id. Reads metadata only."""
         index = self._current()
-        return [entry for entry in self._all(index) if self._forbidden(entry, index) is None]
+        return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
 
     def described(self) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
         """All allowed losses with what they declare; a broken plugin is a warning.
@@ -154,36 +115,16 @@ class Registry:
         """The hook plugins, loaded."""
         return self._current().hooks
 
-    def _current(self) -> _Index:
+    def _current(self) -> Index:
         index = self._index
         if index is None:
             with self._lock:
                 index = self._index
                 if index is None:
-                    index = self._index = self._build()
+                    index = self._index = build()
         return index
 
-    def _build(self) -> _Index:
-        found = scan()
-        if strict():
-            for finding in found.findings:
-                if finding.kind.startswith("malformed"):
-                    raise BrokenPluginError(finding.problem, fix=finding.fix)
-        index = _Index(found)
-        version = _keras_version()
-        for row in KERAS_LOSSES:
-            entry = Entry(KERAS, row.name, row.provider(version), row.aliases)
-            index.keras[entry] = row
-            index.add(entry)
-        for entry in found.losses:
-            index.add(entry)
-        index.hooks.load(hook for hook in found.hooks if not disabled_by("", "", hook.distribution))
-        return index
-
-    def _all(self, index: _Index) -> list[Entry]:
-        return sorted([*index.keras, *index.scan.losses], key=lambda entry: entry.id)
-
-    def _resolve(self, identifier: str, index: _Index) -> Resolution:
+    def _resolve(self, identifier: str, index: Index) -> Resolution:
         if not isinstance(identifier, str) or not key(identifier):
             raise IdentifierError(
                 "This is not the name of a loss.",
@@ -198,32 +139,22 @@ class Registry:
             resolution = index.resolved[memo] = self._climb(identifier, index)
         return resolution
 
-    def _climb(self, identifier: str, index: _Index) -> Resolution:
+    def _climb(self, identifier: str, index: Index) -> Resolution:
         namespace, name = split(identifier)
         if namespace is not None:
             candidates = index.by_id.get((namespace, key(name)), [])
         else:
             candidates = index.by_name.get(key(name), [])
-        allowed, losers = [], []
-        for entry in candidates:
-            reason = self._forbidden(entry, index)
-            if reason is None:
-                allowed.append(entry)
-            else:
-                losers.append((entry, f"forbidden by {reason}"))
-        if namespace is None and (keras := [e for e in allowed if e.namespace == KERAS]):
-            losers += [(e, "Keras's own loss comes first") for e in allowed if e not in keras]
-            return Resolution(identifier, keras[0], "Keras's own loss of this name", tuple(losers))
-        if len(allowed) == 1:
-            rule = "the exact id" if namespace else "the only loss of this name"
-            return Resolution(identifier, allowed[0], rule, tuple(losers))
-        if allowed:
-            losers += [(entry, "no rule prefers it") for entry in allowed]
-            return Resolution(identifier, None, "several losses have this name", tuple(losers))
-        rule = "every loss of this name is forbidden" if losers else "no installed loss is so named"
-        return Resolution(identifier, None, rule, tuple(losers))
+        rules = {entry: self._forbidden(entry, index) for entry in candidates}
+        allowed = [entry for entry, rule in rules.items() if rule is None]
+        winner, rule, lost = _choose(namespace, allowed)
+        if not allowed:
+            rule = "every loss of this name is forbidden" if rules else "no loss has this name"
+        losers = [Loser(entry, lost) for entry in allowed if entry is not winner]
+        losers += [Loser(entry, rule, True) for entry, rule in rules.items() if rule is not None]
+        return Resolution(identifier, winner, rule, tuple(losers))
 
-    def _forbidden(self, entry: Entry, index: _Index) -> str | None:
+    def _forbidden(self, entry: Entry, index: Index) -> str | None:
         """The rule against an entry, or None. Nothing is imported to find it."""
         provider = entry.provider
         for name in (entry.name, *entry.aliases):
@@ -233,7 +164,7 @@ class Registry:
             return f"veto: {reason}"
         return None
 
-    def _load(self, entry: Entry, index: _Index) -> LossSpec:
+    def _load(self, entry: Entry, index: Index) -> LossSpec:
         spec = index.specs.get(entry)
         if spec is not None:
             return spec
@@ -252,25 +183,19 @@ class Registry:
         index.broken.pop(entry, None)
         return index.specs.setdefault(entry, spec)
 
-    def _not_found(self, resolution: Resolution, index: _Index) -> LossplugError:
-        identifier = resolution.identifier
-        forbidden = [(e, why) for e, why in resolution.losers if why.startswith("forbidden")]
-        candidates = [e for e, why in resolution.losers if not why.startswith("forbidden")]
-        if candidates:
-            return _ambiguous(identifier, candidates)
-        if forbidden:
-            entry, reason = forbidden[0]
-            return ForbiddenLossError(
-                f"{entry.id!r} of {entry.provider} is {reason}.",
-                fix="Use another loss, or ask whoever set this rule: `lossplug why "
-                + entry.id
-                + "`.",
-                id=entry.id,
-                distribution=entry.provider.distribution,
-                rule=reason.removeprefix("forbidden by "),
-            )
-        allowed = [entry for entry in self._all(index) if self._forbidden(entry, index) is None]
-        return _missing.not_found(identifier, allowed, index.scan.findings)
+    def _failure(self, resolution: Resolution, index: Index) -> LossplugError:
+        allowed = [entry for entry in index.entries() if self._forbidden(entry, index) is None]
+        return failure(resolution, allowed, index.scan.findings)
+
+
+def _choose(namespace: str | None, allowed: list[Entry]) -> tuple[Entry | None, str, str]:
+    """Who wins among the allowed candidates, by which rule, and why the others lose."""
+    keras = [entry for entry in allowed if entry.namespace == KERAS]
+    if namespace is None and keras:
+        return keras[0], "Keras's own loss of this name", "Keras's own loss comes first"
+    if len(allowed) == 1:
+        return allowed[0], "the exact id" if namespace else "the only loss of this name", ""
+    return None, "several losses have this name", "no rule prefers it"
 
 
 def _import_spec(entry: Entry, row: KerasLoss | None) -> LossSpec:
@@ -284,29 +209,3 @@ def _import_spec(entry: Entry, row: KerasLoss | None) -> LossSpec:
     if spec is None:
         raise TypeError(f"{obj!r} is not a function marked @loss")
     return replace(spec, name=entry.name, namespace=entry.namespace, provider=entry.provider)
-
-
-def _ambiguous(identifier: str, candidates: list[Entry]) -> AmbiguousLossError:
-    ids = sorted({entry.id for entry in candidates})
-    if len(ids) > 1:
-        fix = f"get_loss({ids[0]!r})"
-    else:
-        others = " or ".join(sorted(entry.provider.distribution for entry in candidates))
-        fix = f"Uninstall one, or set LOSSPLUG_DISABLE to {others}."
-    return AmbiguousLossError(
-        f"Several installed losses are called {identifier!r}.",
-        expected="one of "
-        + ", ".join(sorted(f"{entry.id} (from {entry.provider})" for entry in candidates)),
-        received=identifier,
-        fix=fix,
-        candidates=tuple(ids),
-    )
-
-
-def _keras_version() -> str:
-    import importlib_metadata
-
-    try:
-        return importlib_metadata.version("keras")
-    except importlib_metadata.PackageNotFoundError:
-        return "not installed"

@@ -22,7 +22,8 @@ def disabled_text() -> str:
 
 def disabled_by(namespace: str, name: str, distribution: str) -> str | None:
     """The word of `LOSSPLUG_DISABLE` that switches a loss off, or None."""
-    for word in filter(None, re.split(r"[,;\s]+", disabled_text())):
+    words: list[str] = re.split(r"[,;\s]+", disabled_text())
+    for word in filter(None, words):
         in_namespace, of_loss = split(word)
         if in_namespace is None:
             if normalized(word) in (namespace, distribution):

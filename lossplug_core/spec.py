@@ -1,7 +1,7 @@
 """All that an author needs: the `@loss` decorator, and the description that it makes.
 
-A loss is a plain function `(y_true, y_pred, *, parameters) -> one value per sample`. Its signature is
-the single source of truth for its parameters, its docstring for its documentation.
+A loss is a plain function `(y_true, y_pred, *, parameters) -> one value per sample`. Its signature
+is the single source of truth for its parameters, its docstring for its documentation.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class LossSpec:
         y_pred: The forms of prediction that it accepts, keys of `PREDICTIONS`.
         paper: The reference that defines it: `arXiv:…`, `doi:…` or an address.
         aliases: Other names, each of which is an entry point too.
-        conventions: For a well-known implementation's name, the parameters that make this loss agree
-            with it.
+        conventions: For a well-known implementation's name, the parameters that make this loss
+            agree with it.
         version: Raised by the author when a saved config has to change its meaning.
         migrate: `(version, parameters) -> parameters`, for configs of older versions.
         namespace: The namespace of the plugin; None until an installed plugin provides the loss.
         provider: Where the loss comes from; None until an installed plugin provides the loss.
-        parameter_types: Types of parameters that the signature does not tell, as in Keras's own losses.
+        parameter_types: Types of parameters that the signature does not tell, as Keras's do not.
     """
 
     function: Callable[..., Any]
@@ -132,10 +132,10 @@ def loss(
         y_pred: The forms of prediction that it accepts, joined by `|`: keys of `PREDICTIONS`.
         paper: The reference that defines it: `arXiv:…`, `doi:…` or an address.
         aliases: Other names. Each also needs an entry point, so that it is found without an import.
-        conventions: For a well-known implementation's name, the parameters that make this loss agree
-            with it.
+        conventions: For a well-known implementation's name, the parameters that make this loss
+            agree with it.
         version: Raise it when a config saved earlier would mean something else now.
-        migrate: `(version, parameters) -> parameters`: turns such a config into one of this version.
+        migrate: `(version, parameters) -> parameters`: turns such a config into one of today.
 
     Returns:
         A decorator that returns the function unchanged, described by a `LossSpec`.
@@ -217,7 +217,7 @@ def _check_signature(spec: LossSpec) -> None:
     for convention, values in spec.conventions.items():
         if unknown := sorted(set(values) - names):
             raise SpecError(
-                f"The convention {convention!r} of {spec.name!r} sets a parameter it does not have.",
+                f"The convention {convention!r} of {spec.name!r} sets an unknown parameter.",
                 expected=f"some of {', '.join(sorted(names))}",
                 received=unknown[0],
             )

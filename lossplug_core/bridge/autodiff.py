@@ -64,6 +64,7 @@ def _jax(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple[Any, A
 def _torch(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple[Any, Any]:
     import torch
 
+    del jit
     y_pred = y_pred.detach().requires_grad_(True)
     values = function(y_pred)
     if not values.requires_grad:

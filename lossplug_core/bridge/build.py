@@ -45,11 +45,12 @@ def get_loss(
     """A loss by name, ready for `model.compile`.
 
     Args:
-        identifier: A name in any spelling (`"focal"`, `"FocalLoss"`, `"imbalance/focal"`, `"mse"`); a
-            dict `{"name": …, "params": …}`, or one of Keras's with `class_name` and `config`; a
-            function marked `@loss` or its spec; a loss object, which is returned as it is; or None.
-        convention: The name of a well-known implementation to agree with; its parameters replace the
-            defaults.
+        identifier: A name in any spelling (`"focal"`, `"FocalLoss"`, `"imbalance/focal"`,
+            `"mse"`); a dict `{"name": …, "params": …}`, or one of Keras's with `class_name` and
+            `config`; a function marked `@loss` or its spec; a loss object, which is returned as it
+            is; or None.
+        convention: The name of a well-known implementation to agree with; its parameters replace
+            the defaults.
         reduction: How the values of a batch become one: as in `keras.losses.Loss`.
         name: The name in Keras's logs; the loss's own if None.
         dtype: The dtype of the computation; Keras's `floatx` if None.
@@ -163,7 +164,7 @@ def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.
     if "name" not in config or not set(config) <= {"name", "params", *_DEFAULTS, "convention"}:
         raise ConfigError(
             "This dict does not describe a loss.",
-            expected="{'name': …, 'params': {…}} or a Keras config {'class_name': …, 'config': {…}}",
+            expected="{'name': …, 'params': {…}}, or Keras's {'class_name': …, 'config': {…}}",
             received=dict(config),
         )
     params = _mapping(config.get("params"), "params")

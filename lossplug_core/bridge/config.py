@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core._missing import pip_install
+from lossplug_core._failures import pip_install
 from lossplug_core.errors import (
     ConfigError,
     FutureVersionError,
@@ -43,7 +43,7 @@ def read(
     """
     if unknown := sorted(map(str, set(config) - set(KEYS))):
         raise ConfigError(
-            "The config of a loss holds something that this version of lossplug-core does not know.",
+            "The config of a loss holds what this version of lossplug-core does not know.",
             expected=f"the keys {', '.join(KEYS)}",
             received=unknown[0],
             fix="pip install --upgrade lossplug-core",

@@ -23,7 +23,7 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "
 
 
 @keras.saving.register_keras_serializable(package="lossplug")
-class PluginLoss(keras.losses.Loss):
+class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
     """A loss of a plugin, with its parameters, as Keras wants it.
 
     `get_loss` makes these. Reduction, sample weights and masks are Keras's own.
@@ -78,7 +78,7 @@ class PluginLoss(keras.losses.Loss):
         return self._function(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
-        """Everything that another process needs to build the same loss from the installed plugin."""
+        """Everything that another process needs to build the same loss from its plugin."""
         if self.spec.provider is None:
             warnings.warn(
                 PluginWarning(

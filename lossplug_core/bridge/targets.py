@@ -31,8 +31,8 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
         dtype: The loss's dtype, to which targets that are not integers are cast.
 
     Returns:
-        For `class_ids` and `labels` an integer tensor without a last axis of size 1; for other forms a
-        tensor shaped like the prediction.
+        For `class_ids` and `labels` an integer tensor without a last axis of size 1; for other
+        forms a tensor shaped like the prediction.
 
     Raises:
         DataError: The shapes do not fit, or a class id is not a class.
@@ -106,11 +106,13 @@ def _without_last_axis(
 
 
 def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> None:
+    if classes is None:
+        return
     try:
         values = ops.convert_to_numpy(y_true)
     except Exception:  # inside a compiled function there are no values to look at
         return
-    outside = values[(values < 0) | (values >= classes)] if classes is not None else values[:0]
+    outside = values[(values < 0) | (values >= classes)]
     if outside.size:
         raise DataError(
             f"A class id given to {spec.id!r} is not a class.",

@@ -1,7 +1,7 @@
 """What the tests of every loss need: cases in a table, and the comparisons made on each row.
 
-A plugin's tests list `Case`s and call these checks. The oracle is NumPy in float64, written from the
-paper and not from the implementation.
+A plugin's tests list `Case`s and call these checks. The oracle is NumPy in float64, written from
+the paper and not from the implementation.
 """
 
 from __future__ import annotations

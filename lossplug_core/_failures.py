@@ -1,0 +1,135 @@
+"""What to say when a name does not lead to one loss: a typo, a clash, a rule, a missing package."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Sequence
+
+from lossplug_core._index import Loser, Resolution
+from lossplug_core._known import KNOWN_LOSSES
+from lossplug_core.discovery import Entry, Finding
+from lossplug_core.errors import (
+    AmbiguousLossError,
+    BrokenPluginError,
+    ForbiddenLossError,
+    LossNotInstalledError,
+    LossplugError,
+    UnknownLossError,
+)
+from lossplug_core.names import key, namespace_of, split
+
+__all__ = ["failure", "pip_install"]
+
+
+def pip_install(distribution: str, version: str | None = None) -> str:
+    """The command that installs a distribution, safe to paste into a shell."""
+    requirement = distribution if version is None else f"{distribution}=={version}"
+    return f"pip install {shlex.quote(requirement)}"
+
+
+def failure(
+    resolution: Resolution, installed: Sequence[Entry], findings: Sequence[Finding]
+) -> LossplugError:
+    """The error of a resolution that nobody won.
+
+    Args:
+        resolution: How the name was looked for.
+        installed: The entries of all allowed losses.
+        findings: What is wrong with the installation.
+    """
+    if candidates := [loser.entry for loser in resolution.losers if not loser.forbidden]:
+        return _ambiguous(resolution.identifier, candidates)
+    if resolution.losers:
+        return _forbidden(resolution.losers[0])
+    return _not_found(resolution.identifier, installed, findings)
+
+
+def _not_found(
+    identifier: str, installed: Sequence[Entry], findings: Sequence[Finding]
+) -> LossplugError:
+    namespace, name = split(identifier)
+    have = {entry.provider.distribution for entry in installed}
+    known_in = [
+        distribution
+        for distribution, names in KNOWN_LOSSES.items()
+        if namespace in (None, namespace_of(distribution))
+        and key(name) in {key(known) for known in names}
+    ]
+    for finding in findings:
+        if finding.subject in known_in or namespace_of(finding.subject) == namespace:
+            return BrokenPluginError(
+                f"{finding.subject} is installed, but: {finding.problem}",
+                fix=finding.fix,
+                id=identifier,
+                distribution=finding.subject,
+            )
+    for distribution in known_in:
+        if distribution not in have:
+            return LossNotInstalledError(
+                f"The loss {identifier!r} is in the package {distribution}, "
+                "which is not installed.",
+                fix=f"{pip_install(distribution)}  (in a running session, then "
+                "lossplug_core.refresh())",
+                identifier=identifier,
+                distribution=distribution,
+            )
+    namespaces = {entry.namespace for entry in installed}
+    if namespace is not None and namespace not in namespaces:
+        near = difflib.get_close_matches(namespace, namespaces, n=3)
+        return LossNotInstalledError(
+            f"No installed plugin has the namespace {namespace!r}.",
+            expected=f"one of {', '.join(sorted(namespaces)[:20])}",
+            received=identifier,
+            nearest=[f"{other}/{name}" for other in near],
+            fix=f"Install the package of that namespace, which is called lossplug-{namespace} "
+            f"or {namespace}, once you know that you trust it.",
+            identifier=identifier,
+            distribution=None,
+        )
+    return UnknownLossError(
+        f"No installed loss is called {identifier!r}.",
+        nearest=_nearest(namespace, name, installed),
+        fix="`lossplug list` shows what is installed; after an installation in a running session, "
+        "lossplug_core.refresh().",
+        identifier=identifier,
+    )
+
+
+def _ambiguous(identifier: str, candidates: Sequence[Entry]) -> AmbiguousLossError:
+    ids = sorted({entry.id for entry in candidates})
+    if len(ids) > 1:
+        fix = f"get_loss({ids[0]!r})"
+    else:
+        others = " or ".join(sorted(entry.provider.distribution for entry in candidates))
+        fix = f"Uninstall one, or set LOSSPLUG_DISABLE to {others}."
+    return AmbiguousLossError(
+        f"Several installed losses are called {identifier!r}.",
+        expected="one of "
+        + ", ".join(sorted(f"{entry.id} (from {entry.provider})" for entry in candidates)),
+        received=identifier,
+        fix=fix,
+        candidates=tuple(ids),
+    )
+
+
+def _forbidden(loser: Loser) -> ForbiddenLossError:
+    entry = loser.entry
+    return ForbiddenLossError(
+        f"{entry.id!r} of {entry.provider} is forbidden by {loser.reason}.",
+        fix=f"Use another loss, or ask whoever set this rule: `lossplug why {entry.id}`.",
+        id=entry.id,
+        distribution=entry.provider.distribution,
+        rule=loser.reason,
+    )
+
+
+def _nearest(namespace: str | None, name: str, installed: Sequence[Entry]) -> list[str]:
+    by_key: dict[str, str] = {}
+    for entry in installed:
+        if namespace in (None, entry.namespace):
+            for other in (entry.name, *entry.aliases):
+                by_key.setdefault(
+                    key(other), other if namespace is None else f"{namespace}/{other}"
+                )
+    return [by_key[near] for near in difflib.get_close_matches(key(name), by_key, n=3)]

@@ -1,0 +1,94 @@
+"""What one look at the installation found, arranged for look-ups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
+from lossplug_core.discovery import Entry, Scan, scan
+from lossplug_core.errors import BrokenPluginError
+from lossplug_core.hooks import HookCaller
+from lossplug_core.names import KERAS, key
+from lossplug_core.settings import disabled_by, strict
+from lossplug_core.spec import LossSpec
+
+__all__ = ["Index", "Loser", "Resolution", "build"]
+
+
+class Loser(NamedTuple):
+    """A candidate that was not taken, and why; `forbidden` if a rule of the user's is against it."""
+
+    entry: Entry
+    reason: str
+    forbidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How a name was resolved.
+
+    Attributes:
+        identifier: The name that was asked for.
+        winner: The entry that has it, or None.
+        rule: Why the winner won, or why nobody did.
+        losers: The other candidates.
+    """
+
+    identifier: str
+    winner: Entry | None
+    rule: str
+    losers: tuple[Loser, ...] = ()
+
+
+@dataclass(slots=True)
+class Index:
+    """One scan, by id and by name, and what was loaded since; `refresh` replaces it as a whole."""
+
+    scan: Scan
+    by_id: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
+    by_name: dict[str, list[Entry]] = field(default_factory=dict)
+    by_target: dict[str, Entry] = field(default_factory=dict)
+    keras: dict[Entry, KerasLoss] = field(default_factory=dict)
+    hooks: HookCaller = field(default_factory=HookCaller)
+    specs: dict[Entry, LossSpec] = field(default_factory=dict)
+    broken: dict[Entry, BaseException] = field(default_factory=dict)
+    resolved: dict[tuple[str, str], Resolution] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> None:
+        self.by_target.setdefault(entry.provider.target, entry)
+        for name in {key(name) for name in (entry.name, *entry.aliases)}:
+            self.by_id.setdefault((entry.namespace, name), []).append(entry)
+            self.by_name.setdefault(name, []).append(entry)
+
+    def entries(self) -> list[Entry]:
+        """All losses, Keras's own among them, sorted by id."""
+        return sorted([*self.keras, *self.scan.losses], key=lambda entry: entry.id)
+
+
+def build() -> Index:
+    """Read what is installed."""
+    found = scan()
+    if strict():
+        for finding in found.findings:
+            if finding.kind.startswith("malformed"):
+                raise BrokenPluginError(finding.problem, fix=finding.fix)
+    index = Index(found)
+    version = _keras_version()
+    for row in KERAS_LOSSES:
+        entry = Entry(KERAS, row.name, row.provider(version), row.aliases)
+        index.keras[entry] = row
+        index.add(entry)
+    for entry in found.losses:
+        index.add(entry)
+    index.hooks.load(hook for hook in found.hooks if not disabled_by("", "", hook.distribution))
+    return index
+
+
+def _keras_version() -> str:
+    import importlib_metadata
+
+    try:
+        return importlib_metadata.version("keras")
+    except importlib_metadata.PackageNotFoundError:
+        return "not installed"
