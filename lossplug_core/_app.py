@@ -78,17 +78,17 @@ def select(
     """As `list_losses`, but the entries, which know their providers."""
     _check_form("y_true", y_true, TARGETS)
     _check_form("y_pred", y_pred, PREDICTIONS)
-    entries = registry.entries()
+    entries = [e for e in registry.entries() if namespace in (None, e.namespace)]
     if y_true or y_pred or text:
-        entries = [
+        return [
             entry
-            for entry, described in registry.described()
+            for entry, described in registry.described(entries)
             if y_true in (None, *described.y_true)
             and y_pred in (None, *described.y_pred)
             and (text or "").casefold()
             in " ".join([entry.id, *entry.aliases, described.summary]).casefold()
         ]
-    return [entry for entry in entries if namespace in (None, entry.namespace)]
+    return entries
 
 
 def refresh() -> None:

@@ -17,7 +17,7 @@ __all__ = ["Index", "Loser", "Resolution", "build"]
 
 
 class Loser(NamedTuple):
-    """A candidate that was not taken, and why; `forbidden` if a rule of the user's is against it."""
+    """A candidate that was not taken, and why; `forbidden` if a rule of the user is against it."""
 
     entry: Entry
     reason: str

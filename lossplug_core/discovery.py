@@ -22,7 +22,9 @@ LOSSES = "lossplug.losses"
 HOOKS = "lossplug.hooks"
 
 _NAME = re.compile(r"^Name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
-_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_FUNCTION = re.compile(f"{_DOTTED}:{_DOTTED}")
+_MODULE_OR_OBJECT = re.compile(f"{_DOTTED}(:{_DOTTED})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ def _read(distribution: Distribution, is_first: bool, found: Scan) -> None:
         if not _already_known(losses, hooks, found):
             found.findings.append(_duplicate(name, version, distribution))
         return
-    found.hooks += [hook for hook in hooks if _well_formed(hook, found)]
-    providers = [loss for loss in losses if _well_formed(loss, found)]
+    found.hooks += [hook for hook in hooks if _well_formed(hook, _MODULE_OR_OBJECT, found)]
+    providers = [loss for loss in losses if _well_formed(loss, _FUNCTION, found)]
     if namespace_of(name) == KERAS:
         found.findings.append(_reserved(name))
     else:
@@ -189,14 +191,14 @@ def _already_known(losses: list[Provider], hooks: list[Provider], found: Scan) -
     )
 
 
-def _well_formed(provider: Provider, found: Scan) -> bool:
+def _well_formed(provider: Provider, target: re.Pattern[str], found: Scan) -> bool:
     problem = None
     if not key(provider.entry_point) or "/" in provider.entry_point:
         problem = f"The entry point {provider.entry_point!r} is not a name."
-    elif not _TARGET.fullmatch(provider.target):
+    elif not target.fullmatch(provider.target):
         problem = (
             f"The entry point {provider.entry_point!r} points to {provider.target!r}, "
-            "which is not of the form 'module:function'."
+            "which is not of the form 'module:object'."
         )
     if problem:
         found.findings.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -73,13 +73,15 @@ class Registry:
         index = self._current()
         return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
 
-    def described(self) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
-        """All allowed losses with what they declare; a broken plugin is a warning.
+    def described(
+        self, entries: Iterable[Entry]
+    ) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
+        """Entries with what they declare; a broken plugin is left out with a warning.
 
         Plugins' modules are imported, Keras is not: its losses are described by a table.
         """
         index = self._current()
-        for entry in self.entries():
+        for entry in entries:
             try:
                 yield entry, index.keras.get(entry) or self._load(entry, index)
             except BrokenPluginError as error:
@@ -125,7 +127,7 @@ class Registry:
         return index
 
     def _resolve(self, identifier: str, index: Index) -> Resolution:
-        if not isinstance(identifier, str) or not key(identifier):
+        if not isinstance(identifier, str) or not key(split(identifier)[1]):
             raise IdentifierError(
                 "This is not the name of a loss.",
                 expected="'name' or 'namespace/name'",

@@ -1,0 +1,95 @@
+"""Hook plugins: they forbid losses, they observe them, and they fail alone."""
+
+import warnings
+
+import pytest
+
+from lossplug_core import BrokenPluginError, ForbiddenLossError, PluginWarning, find_spec
+from lossplug_core._app import registry
+
+VETO = """
+from lossplug_core import hookimpl
+
+@hookimpl
+def lossplug_veto(id, provider):
+    if id == "fake/one":
+        return f"not approved ({provider.distribution})"
+"""
+
+
+def install_hook(site, source: str, name: str = "acme-rules") -> None:
+    module = name.replace("-", "_")
+    site.install(
+        name, modules={module: source}, entry_points=f"[lossplug.hooks]\nrules = {module}\n"
+    )
+
+
+def test_a_veto_forbids_a_loss_with_its_reason(site) -> None:
+    site.install("lossplug-fake", "one", "two")
+    install_hook(site, VETO)
+    with pytest.raises(ForbiddenLossError, match="not approved \\(lossplug-fake\\)"):
+        find_spec("one")
+    assert find_spec("two").id == "fake/two"
+
+
+def test_a_veto_leaves_the_other_plugin_of_that_name(site) -> None:
+    site.install("lossplug-fake", "one")
+    site.install("lossplug-other", "one")
+    install_hook(site, VETO)
+    assert find_spec("one").id == "other/one"
+
+
+def test_a_hook_plugin_may_be_an_object_in_a_module(site) -> None:
+    site.install("lossplug-fake", "one")
+    source = VETO.replace("def lossplug_veto(id", "def lossplug_veto(self, id").replace("\n", "\n    ")
+    site.install(
+        "acme-rules",
+        modules={"acme_rules": f"class Rules:{source}\nrules = Rules()\n"},
+        entry_points="[lossplug.hooks]\nrules = acme_rules:rules\n",
+    )
+    with pytest.raises(ForbiddenLossError):
+        find_spec("one")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise RuntimeError('boom')",
+        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_nonsense(): ...",
+        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(wrong): ...",
+        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(id): raise ValueError(id)",
+    ],
+)
+def test_a_hook_plugin_that_fails_is_a_warning_and_costs_nobody_else(site, source) -> None:
+    site.install("lossplug-fake", "one")
+    with pytest.warns(PluginWarning, match="acme-rules"):
+        install_hook(site, source)
+        find_spec("one")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find_spec("one").id == "fake/one"
+    assert [f.kind for f in registry.findings() if f.subject == "acme-rules"] == ["broken-hook"]
+
+
+def test_a_hook_plugin_that_fails_does_not_silence_the_others(site) -> None:
+    site.install("lossplug-fake", "one")
+    failing = "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(id): raise ValueError"
+    install_hook(site, failing, "a-rules")
+    install_hook(site, VETO, "b-rules")
+    install_hook(site, failing, "c-rules")
+    with pytest.warns(PluginWarning), pytest.raises(ForbiddenLossError):
+        find_spec("one")
+
+
+def test_strict_raises_at_once(site, monkeypatch) -> None:
+    monkeypatch.setenv("LOSSPLUG_STRICT", "1")
+    install_hook(site, "raise RuntimeError('boom')")
+    with pytest.raises(BrokenPluginError, match="boom"):
+        find_spec("mse")
+
+
+def test_a_disabled_distribution_has_no_hooks_either(site, monkeypatch) -> None:
+    monkeypatch.setenv("LOSSPLUG_DISABLE", "acme-rules")
+    install_hook(site, "raise RuntimeError('imported')")
+    site.install("lossplug-fake", "one")
+    assert find_spec("one").id == "fake/one"
