@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
 def _convention(spec: LossSpec, convention: str | None) -> Mapping[str, Any]:
     if convention is None:
         return {}
-    if convention not in spec.conventions:
+    if not isinstance(convention, str) or convention not in spec.conventions:
         known = sorted(spec.conventions)
         raise UnknownConventionError(
             f"{spec.id!r} has no convention {convention!r}.",

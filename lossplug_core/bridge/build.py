@@ -77,7 +77,7 @@ def get_loss(
     """
     options = {"reduction": reduction, "name": name, "dtype": dtype}
     given = {
-        **{key: value for key, value in options.items() if value != _DEFAULTS[key]},
+        **{key: value for key, value in options.items() if value is not _DEFAULTS[key]},
         **({} if convention is None else {"convention": convention}),
         **parameters,
     }

@@ -94,8 +94,8 @@ def _floating(y_pred: Any) -> Any:
 
 
 def _one_hot(class_ids: Any, y_pred: Any) -> Any:
-    """Class ids compared as integers: as floats, ids above 2**24 would merge."""
-    if "int" not in ops.dtype(class_ids):
+    """Class ids compared as integers of 32 bits or more: as floats, ids above 2**24 would merge."""
+    if ops.dtype(class_ids) not in ("int32", "int64"):
         class_ids = ops.cast(class_ids, "int32")
     sizes = ops.shape(y_pred)
     classes = ops.arange(sizes[-1], dtype=ops.dtype(class_ids))

@@ -39,9 +39,9 @@ def focal(
     0.25; Keras, MONAI and optax leave it off. On outputs: Keras averages them, as here; TensorFlow
     Addons and KerasCV sum them; torchvision and optax return each. On soft targets: here the two
     terms are weighted by the target; Keras and torchvision interpolate probabilities instead, which
-    is the same for 0 and 1 only. And on large logits: Keras clips their sigmoid, so that a logit of
-    100 on a negative costs 15.9; here it costs 100. Of these, the conventions set `gamma` and
-    `alpha`. None sets `from_logits`, which depends on the model.
+    is the same for 0 and 1 only. And on large logits: on JAX and torch, Keras clips their sigmoid,
+    so that a logit of 100 on a negative costs 15.9; here it costs 100. Of these, the conventions
+    set `gamma` and `alpha`. None sets `from_logits`, which depends on the model.
 
     Formula:
         $$L = -\frac{1}{K} \sum_{k=1}^{K} \left[ \alpha \, y_k (1 - p_k)^\gamma \log p_k
