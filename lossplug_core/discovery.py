@@ -21,7 +21,7 @@ __all__ = ["HOOKS", "LOSSES", "Entry", "Finding", "Scan", "invalidate_caches", "
 LOSSES = "lossplug.losses"
 HOOKS = "lossplug.hooks"
 
-_NAME = re.compile(r"^Name:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_HEADER = re.compile(r"^(Name|Version):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _FUNCTION = re.compile(f"{_DOTTED}:{_DOTTED}")
 _MODULE_OR_OBJECT = re.compile(f"{_DOTTED}(:{_DOTTED})?")
@@ -78,12 +78,17 @@ def scan(distributions: Iterable[Distribution] | None = None) -> Scan:
         The entries, sorted by id: nothing depends on the order of installation.
     """
     found = Scan()
-    for distribution, is_first in _unique(_installed() if distributions is None else distributions):
+    seen: set[str] = set()
+    for distribution in _installed() if distributions is None else distributions:
+        name, version = _name_and_version(distribution)
         if _mentions_us(distribution):
             try:
-                _read(distribution, is_first, found)
+                # Of two distributions of one name, Python uses the first.
+                _read(distribution, name, version, name not in seen, found)
             except Exception as error:
-                found.findings.append(_malformed(distribution, error))
+                found.findings.append(_malformed(distribution, name, error))
+        if name is not None:
+            seen.add(name)
     found.losses.sort(key=lambda entry: (entry.id, entry.provider.distribution))
     found.hooks.sort(key=lambda hook: (hook.distribution, hook.entry_point))
     return found
@@ -105,24 +110,15 @@ def _installed() -> Iterable[Distribution]:
     return cast("Iterable[Distribution]", importlib_metadata.distributions())
 
 
-def _unique(distributions: Iterable[Distribution]) -> Iterator[tuple[Distribution, bool]]:
-    """Each distribution, and whether it is the first of its name: the one that Python would use."""
-    seen: set[str] = set()
-    for distribution in distributions:
-        name = _name(distribution)
-        yield distribution, name not in seen
-        if name is not None:
-            seen.add(name)
-
-
-def _name(distribution: Distribution) -> str | None:
-    # Only the line of the name: parsing the whole metadata of a thousand packages takes a second.
+def _name_and_version(distribution: Distribution) -> tuple[str | None, str | None]:
+    """The normalised name and the version, each None where the metadata has none."""
+    # Two lines, not an e-mail parser: among a thousand distributions that is what takes the time.
     try:
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     except Exception:
-        return None
-    match = _NAME.search(text.partition("\n\n")[0])
-    return normalized(match[1]) if match else None
+        return None, None
+    found = {name.lower(): value for name, value in _HEADER.findall(text.partition("\n\n")[0])}
+    return normalized(found["name"]) if "name" in found else None, found.get("version")
 
 
 def _mentions_us(distribution: Distribution) -> bool:
@@ -133,35 +129,35 @@ def _mentions_us(distribution: Distribution) -> bool:
     return LOSSES in text or HOOKS in text
 
 
-def _read(distribution: Distribution, is_first: bool, found: Scan) -> None:
-    name = _name(distribution)
-    if name is None:
-        raise ValueError("its metadata has no name")
-    version = distribution.version
-    if not isinstance(version, str):
-        raise ValueError("its metadata has no version")
-    entry_points = distribution.entry_points
-    losses = [
-        Provider(name, version, entry_point.name, entry_point.value)
-        for entry_point in entry_points.select(group=LOSSES)
-    ]
-    hooks = [
-        Provider(name, version, entry_point.name, entry_point.value)
-        for entry_point in entry_points.select(group=HOOKS)
-    ]
+def _read(
+    distribution: Distribution,
+    name: str | None,
+    version: str | None,
+    is_first: bool,
+    found: Scan,
+) -> None:
+    if name is None or version is None:
+        raise ValueError("it has no name or no version")
+    providers: dict[str, list[Provider]] = {LOSSES: [], HOOKS: []}
+    for entry_point in distribution.entry_points:
+        if entry_point.group in providers:
+            provider = Provider(name, version, entry_point.name, entry_point.value)
+            providers[entry_point.group].append(provider)
+    losses, hooks = providers[LOSSES], providers[HOOKS]
     if not is_first:
         if not _already_known(losses, hooks, found):
             found.findings.append(_duplicate(name, version, distribution))
         return
     found.hooks += [hook for hook in hooks if _well_formed(hook, _MODULE_OR_OBJECT, found)]
-    providers = [loss for loss in losses if _well_formed(loss, _FUNCTION, found)]
-    if namespace_of(name) == KERAS:
+    losses = [loss for loss in losses if _well_formed(loss, _FUNCTION, found)]
+    namespace = namespace_of(name)
+    if losses and namespace == KERAS:
         found.findings.append(_reserved(name))
     else:
-        found.losses += _entries(providers, found)
+        found.losses += _entries(namespace, losses, found)
 
 
-def _entries(providers: list[Provider], found: Scan) -> Iterator[Entry]:
+def _entries(namespace: str, providers: list[Provider], found: Scan) -> Iterator[Entry]:
     """One entry per target; its further names are aliases."""
     by_target: dict[str, list[Provider]] = {}
     targets: dict[str, str] = {}
@@ -176,7 +172,7 @@ def _entries(providers: list[Provider], found: Scan) -> Iterator[Entry]:
         named.sort(key=lambda p: key(p.entry_point) != function)
         first, *aliases = named
         yield Entry(
-            namespace=namespace_of(first.distribution),
+            namespace=namespace,
             name=first.entry_point,
             provider=first,
             aliases=tuple(alias.entry_point for alias in aliases),
@@ -212,15 +208,16 @@ def _well_formed(provider: Provider, target: re.Pattern[str], found: Scan) -> bo
     return problem is None
 
 
-def _malformed(distribution: Distribution, error: Exception) -> Finding:
-    name = _name(distribution) or str(getattr(distribution, "_path", "a distribution"))
+def _malformed(distribution: Distribution, name: str | None, error: Exception) -> Finding:
+    place = distribution.locate_file("")
     return Finding(
         "malformed-metadata",
-        name,
+        name or f"a distribution in {place}",
         f"Its metadata cannot be read: {type(error).__name__}: {error}",
         f"pip install --force-reinstall {name}"
-        if _name(distribution)
-        else "Delete this folder: it is what an interrupted installation left.",
+        if name
+        else f"Delete the *.dist-info folder without a name in {place}: an interrupted "
+        "installation left it.",
     )
 
 
