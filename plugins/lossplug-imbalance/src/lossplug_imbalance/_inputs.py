@@ -84,7 +84,7 @@ def per_class(name: str, value: Any, y_pred: Any, *, classes: int | None = None)
 def _floating(y_pred: Any) -> Any:
     """The prediction in float64 if it is that, else in float32, half precision included."""
     y_pred = ops.convert_to_tensor(y_pred)
-    if not y_pred.shape:
+    if len(y_pred.shape) == 0:
         raise DataError(
             "The prediction has no axis for the samples.",
             expected="y_pred of shape [batch, ..., outputs] or [batch]",

@@ -68,4 +68,4 @@ def _margins(margin: Any, positive: Any, y_pred: Any) -> Any:
     if y_pred.shape[-1] != 1:
         return per_class("margin", margin, y_pred)
     margin = per_class("margin", margin, y_pred, classes=2)
-    return ops.take(margin, ops.cast(positive, "int32")) if margin.shape else margin
+    return ops.take(margin, ops.cast(positive, "int32")) if len(margin.shape) else margin
