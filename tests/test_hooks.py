@@ -7,6 +7,7 @@ import pytest
 from lossplug_core import BrokenPluginError, ForbiddenLossError, PluginWarning, find_spec
 from lossplug_core._app import registry
 
+IMPLEMENT = "from lossplug_core import hookimpl\n@hookimpl\ndef "
 VETO = """
 from lossplug_core import hookimpl
 
@@ -41,7 +42,9 @@ def test_a_veto_leaves_the_other_plugin_of_that_name(site) -> None:
 
 def test_a_hook_plugin_may_be_an_object_in_a_module(site) -> None:
     site.install("lossplug-fake", "one")
-    source = VETO.replace("def lossplug_veto(id", "def lossplug_veto(self, id").replace("\n", "\n    ")
+    source = VETO.replace("def lossplug_veto(id", "def lossplug_veto(self, id").replace(
+        "\n", "\n    "
+    )
     site.install(
         "acme-rules",
         modules={"acme_rules": f"class Rules:{source}\nrules = Rules()\n"},
@@ -55,15 +58,15 @@ def test_a_hook_plugin_may_be_an_object_in_a_module(site) -> None:
     "source",
     [
         "raise RuntimeError('boom')",
-        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_nonsense(): ...",
-        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(wrong): ...",
-        "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(id): raise ValueError(id)",
+        f"{IMPLEMENT}lossplug_nonsense(): ...",
+        f"{IMPLEMENT}lossplug_veto(wrong): ...",
+        f"{IMPLEMENT}lossplug_veto(id): raise ValueError(id)",
     ],
 )
 def test_a_hook_plugin_that_fails_is_a_warning_and_costs_nobody_else(site, source) -> None:
     site.install("lossplug-fake", "one")
+    install_hook(site, source)
     with pytest.warns(PluginWarning, match="acme-rules"):
-        install_hook(site, source)
         find_spec("one")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -73,7 +76,7 @@ def test_a_hook_plugin_that_fails_is_a_warning_and_costs_nobody_else(site, sourc
 
 def test_a_hook_plugin_that_fails_does_not_silence_the_others(site) -> None:
     site.install("lossplug-fake", "one")
-    failing = "from lossplug_core import hookimpl\n@hookimpl\ndef lossplug_veto(id): raise ValueError"
+    failing = f"{IMPLEMENT}lossplug_veto(id): raise ValueError"
     install_hook(site, failing, "a-rules")
     install_hook(site, VETO, "b-rules")
     install_hook(site, failing, "c-rules")

@@ -37,5 +37,7 @@ def test_looking_imports_neither_keras_nor_pydantic(code) -> None:
 
 
 def test_public_names_are_all_there() -> None:
-    imported_by("import lossplug_core\nfor n in lossplug_core.__all__[:]:\n"
-                "    n in ('get_loss', 'PluginLoss') or getattr(lossplug_core, n)")
+    imported_by(
+        "import lossplug_core\nfor n in lossplug_core.__all__[:]:\n"
+        "    n in ('get_loss', 'PluginLoss') or getattr(lossplug_core, n)"
+    )

@@ -149,7 +149,8 @@ def test_strict_raises_malformed_metadata_at_once(site, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["fake", "lossplug-fake", "fake/one", "Fake/OneLoss", "other, fake/alias", "x lossplug_fake"]
+    "words",
+    ["fake", "lossplug-fake", "fake/one", "Fake/OneLoss", "other, fake/alias", "x lossplug_fake"],
 )
 def test_what_is_disabled_is_forbidden_before_anything_is_imported(
     site, monkeypatch, words

@@ -11,7 +11,7 @@ import keras
 
 from lossplug_core._app import registry
 from lossplug_core.bridge.config import read, written_by
-from lossplug_core.bridge.targets import as_tensor, prepare
+from lossplug_core.bridge.targets import as_tensor, marked, prepare
 from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS
 from lossplug_core.params import dump, parameters_of, validate
@@ -75,7 +75,7 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One value per sample, or per position."""
-        return self._function(y_true, y_pred)
+        return marked(self.spec, y_true, y_pred, self._function(y_true, y_pred))
 
     def get_config(self) -> dict[str, Any]:
         """Everything that another process needs to build the same loss from its plugin."""

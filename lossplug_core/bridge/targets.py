@@ -16,7 +16,7 @@ from lossplug_core.errors import DataError
 from lossplug_core.names import KERAS
 from lossplug_core.spec import LossSpec
 
-__all__ = ["as_tensor", "prepare"]
+__all__ = ["as_tensor", "marked", "prepare"]
 
 _WIDE_INTEGERS = ("int64", "uint32", "uint64")
 
@@ -51,6 +51,19 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
             return y_true
         return _without_last_axis(spec, y_true, shape, rank=1)
     return _shaped_like(spec, ops.cast(y_true, dtype), shape)
+
+
+def marked(spec: LossSpec, y_true: Any, y_pred: Any, values: Any) -> Any:
+    """The values of a loss, NaN where a class id is no class.
+
+    Compiled code cannot raise, and an id that matches no class would silently cost nothing.
+    """
+    if "class_ids" not in spec.y_true or spec.namespace == KERAS or not _is_integer(y_true):
+        return values
+    if len(_shape(values)) != len(_shape(y_true)):
+        return values
+    is_class = ops.logical_and(y_true >= 0, y_true < ops.shape(y_pred)[-1])
+    return ops.where(is_class, values, float("nan"))
 
 
 def as_tensor(data: Any, argument: str) -> Any:

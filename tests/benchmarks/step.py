@@ -1,7 +1,7 @@
-"""What the bridge costs in training: a compiled step with a wrapped loss, and with the bare function.
+"""What the bridge costs in training: a step with a wrapped loss, and with the bare function.
 
-Run it with `tox run -e benchmarks-jax` (or `-tensorflow`, `-torch`). Two models that differ in their
-loss alone train in turn; the third column is the second against itself, which shows the noise.
+Run it with `tox run -e benchmarks-jax` (or `-tensorflow`, `-torch`). Models that differ in their
+loss alone train in turn; the last column is the bare function against itself: the noise.
 """
 
 from __future__ import annotations

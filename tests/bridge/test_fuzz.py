@@ -1,4 +1,4 @@
-"""Whatever is thrown at `get_loss`: a loss or a LossplugError comes out, and nothing is imported."""
+"""Whatever is thrown at `get_loss`, a loss or a LossplugError comes out; nothing is imported."""
 
 import sys
 
@@ -38,8 +38,8 @@ def check(identifier, **options) -> None:
     before = set(sys.modules)
     try:
         built = get_loss(identifier, **options)
-    except LossplugError as error:
-        assert str(error)
+    except LossplugError:
+        pass
     else:
         assert built is None or isinstance(built, keras.losses.Loss)
     new = {name.partition(".")[0] for name in set(sys.modules) - before}

@@ -181,7 +181,9 @@ def test_a_convention_gives_its_parameters() -> None:
 
 def test_the_repr_says_what_it_is_and_where_from(fake) -> None:
     assert repr(get_loss(fake)) == "<PluginLoss fake/one() from lossplug-fake 1.0>"
-    assert repr(get_loss(fake, scale=3)) == "<PluginLoss fake/one(scale=3.0) from lossplug-fake 1.0>"
+    assert (
+        repr(get_loss(fake, scale=3)) == "<PluginLoss fake/one(scale=3.0) from lossplug-fake 1.0>"
+    )
     assert repr(get_loss(local)) == "<PluginLoss local() from no installed plugin>"
 
 
@@ -197,7 +199,9 @@ def test_the_config_holds_everything(fake) -> None:
     }
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
 def test_copies_are_equal(fake, again) -> None:
     built = get_loss(fake, scale=3, name="mine", reduction="sum", dtype="float16")
     assert again(built).get_config() == built.get_config()
@@ -213,7 +217,9 @@ def test_observers_see_every_loss_that_is_built(site) -> None:
             seen.append(loss)
     """
     site.install(
-        "acme-audit", modules={"acme_audit": source}, entry_points="[lossplug.hooks]\na = acme_audit\n"
+        "acme-audit",
+        modules={"acme_audit": source},
+        entry_points="[lossplug.hooks]\na = acme_audit\n",
     )
     site.install("lossplug-fake", "one")
     built = [get_loss("one"), get_loss("mse"), get_loss("huber", delta=3)]

@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 import lossplug_core
-from lossplug_core import ConfigError, FutureVersionError, LossNotInstalledError, LossplugError
-from lossplug_core import PluginWarning, get_loss, loss
+from lossplug_core import (
+    ConfigError,
+    FutureVersionError,
+    LossNotInstalledError,
+    LossplugError,
+    PluginWarning,
+    get_loss,
+    loss,
+)
 
 X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
 Y = np.sum(X, axis=1, keepdims=True)
@@ -60,7 +67,11 @@ def in_a_new_process(code: str, site: Path) -> str:
 
 @pytest.mark.parametrize(
     "imports",
-    ["import keras, lossplug_core", "import lossplug_core, keras", "import lossplug_core\nimport keras"],
+    [
+        "import keras, lossplug_core",
+        "import lossplug_core, keras",
+        "import lossplug_core\nimport keras",
+    ],
 )
 def test_a_new_process_loads_the_loss_as_it_was(site, tmp_path, imports) -> None:
     site.install("lossplug-fake", "one")
@@ -98,7 +109,7 @@ def test_a_missing_plugin_is_answered_with_the_pip_command(site, tmp_path) -> No
     path = saved(tmp_path / "model.keras", get_loss("one"))
     (info / "entry_points.txt").write_text("")
     lossplug_core.refresh()
-    with pytest.raises(LossNotInstalledError, match="pip install lossplug-fake==1.2"):
+    with pytest.raises(LossNotInstalledError, match=r"pip install lossplug-fake==1\.2"):
         keras.models.load_model(path)
     assert keras.models.load_model(path, compile=False).count_params() == 4
 
@@ -116,7 +127,10 @@ def test_a_missing_plugin_is_answered_with_the_pip_command(site, tmp_path) -> No
         ({"parameters": {"scale": -1}}, LossplugError),
         ({"parameters": {"unknown": 1}}, LossplugError),
         ({"of_the_future": 1}, ConfigError),
-        ({"provider": {"distribution": "evil; rm -rf /", "version": "1"}, "id": "evil/one"}, LossNotInstalledError),
+        (
+            {"provider": {"distribution": "evil; rm -rf /", "version": "1"}, "id": "evil/one"},
+            LossNotInstalledError,
+        ),
         ({"reduction": "average"}, LossplugError),
     ],
 )

@@ -78,9 +78,8 @@ def test_a_wheel_holds_the_package_and_nothing_else(built, name) -> None:
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_an_sdist_holds_what_the_build_needs(built, name) -> None:
-    paths = {
-        path.partition("/")[2].partition("/")[0] for path in tarfile.open(built[name][1]).getnames()
-    }
+    with tarfile.open(built[name][1]) as archive:
+        paths = {path.partition("/")[2].partition("/")[0] for path in archive.getnames()}
     expected = {"LICENSE", "README.md", "CHANGELOG.md", "PKG-INFO", "pyproject.toml", ".gitignore"}
     code = {"lossplug_core"} if name == "lossplug_core" else {"src", "tests"}
     assert paths - {""} <= expected | code
