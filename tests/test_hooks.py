@@ -33,6 +33,19 @@ def test_a_veto_forbids_a_loss_with_its_reason(site) -> None:
     assert find_spec("two").id == "fake/two"
 
 
+def test_a_veto_is_asked_at_every_look_up(site) -> None:
+    site.install("lossplug-fake", "one")
+    install_hook(
+        site, f"approved = True\n{IMPLEMENT}lossplug_veto(): return None if approved else 'no'"
+    )
+    assert find_spec("one").id == "fake/one"
+    import acme_rules
+
+    acme_rules.approved = False
+    with pytest.raises(ForbiddenLossError):
+        find_spec("one")
+
+
 def test_a_veto_leaves_the_other_plugin_of_that_name(site) -> None:
     site.install("lossplug-fake", "one")
     site.install("lossplug-other", "one")
@@ -72,6 +85,13 @@ def test_a_hook_plugin_that_fails_is_a_warning_and_costs_nobody_else(site, sourc
         warnings.simplefilter("error")
         assert find_spec("one").id == "fake/one"
     assert [f.kind for f in registry.findings() if f.subject == "acme-rules"] == ["broken-hook"]
+
+
+def test_a_hook_plugin_with_one_unknown_hook_is_left_out_whole(site) -> None:
+    site.install("lossplug-fake", "one")
+    install_hook(site, f"{VETO}\n@hookimpl\ndef lossplug_of_the_future(): ...")
+    with pytest.warns(PluginWarning, match="acme-rules"):
+        assert find_spec("one").id == "fake/one"
 
 
 def test_a_hook_plugin_that_fails_does_not_silence_the_others(site) -> None:

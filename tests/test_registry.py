@@ -1,5 +1,6 @@
 """The ladder, and what is said when it leads nowhere."""
 
+import os
 import threading
 
 import pytest
@@ -187,6 +188,16 @@ def test_a_run_time_install_is_seen_after_refresh(site) -> None:
         find_spec("fake/one")
     site.install("lossplug-fake", "one")  # refreshes
     assert find_spec("fake/one").id == "fake/one"
+
+
+def test_a_run_time_install_is_seen_though_the_folder_looks_unchanged(site) -> None:
+    site.install("lossplug-fake", "one")
+    before = site.folder.stat()
+    assert list_losses(namespace="other") == []
+    site.install("lossplug-other", "two")
+    os.utime(site.folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    lossplug_core.refresh()
+    assert list_losses(namespace="other") == ["other/two"]
 
 
 def test_entry_points_edited_in_place_are_seen_after_refresh(site) -> None:
