@@ -1,0 +1,129 @@
+"""Triplet loss with semi-hard negatives."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lossplug_core import NonNegative, loss, ops
+from lossplug_metric_learning._pairs import (
+    as_mean_over,
+    labelled_embeddings,
+    masked_mean,
+    pair_masks,
+    square_root,
+    squared_distances,
+)
+
+__all__ = ["triplet_semi_hard"]
+
+_MOST_STEPS = 20
+"""Steps of a search in a batch of unknown size: enough for a million samples."""
+
+
+@loss(
+    y_true="labels",
+    y_pred="embeddings",
+    paper="arXiv:1503.03832",
+    conventions={
+        "tensorflow-addons": {
+            "margin": 1.0,
+            "distance": "euclidean",
+            "normalize": False,
+            "average": "pairs",
+        }
+    },
+)
+def triplet_semi_hard(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    margin: NonNegative = 0.2,
+    distance: Literal["squared_euclidean", "euclidean"] = "squared_euclidean",
+    normalize: bool = True,
+    average: Literal["anchors", "pairs"] = "anchors",
+) -> Any:
+    r"""Triplet loss that meets each positive with the closest negative beyond it.
+
+    The value of an anchor is the mean over its positives. Where no negative is farther than the
+    positive, the farthest negative is taken. An anchor without positives, or without negatives, has
+    value 0.
+
+    Implementations disagree. TensorFlow Addons, the convention `tensorflow-addons`, divides the sum
+    of the batch by its number of pairs (NaN if there are none), and gives a batch of one class the
+    margin plus the distance of the positives. tensorflow-similarity looks for negatives beyond the
+    farthest positive only; pytorch-metric-learning averages all triplets whose negative lies
+    between the positive and the margin. The cosine distance is half the squared Euclidean distance
+    of normalised embeddings: for it, double the margin and halve the loss.
+
+    Formula:
+        $$\ell_a = \frac{1}{|P_a|} \sum_{p \in P_a} \max(d_{ap} - d_{an} + m,\ 0)
+            \qquad d_{an} = \min_{k \in N_a,\ d_{ak} > d_{ap}} d_{ak}
+            \quad \text{or, if there is none,} \quad \max_{k \in N_a} d_{ak}$$
+
+        where $P_a$ are the other samples with the label of anchor $a$, $N_a$ those with another
+        label, $d$ is the distance of two embeddings, and $m$ is the margin.
+
+    Args:
+        y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
+        y_pred: Embeddings, shape `[batch, features]`.
+        margin: How much farther than the positive the negative should be; in the unit of the
+            distance. On the unit sphere no squared distance exceeds 4, no distance 2.
+        distance: `"squared_euclidean"`, as in the paper, or `"euclidean"`.
+        normalize: Scale each embedding to length 1 first, as in the paper.
+        average: `"anchors"`: every anchor's value is the mean over its positives. `"pairs"`: the
+            values are scaled so that their mean over the batch is the mean over all pairs of anchor
+            and positive, in which large classes weigh more.
+
+    Returns:
+        One value per anchor, shape `[batch]`.
+
+    Raises:
+        DataError: Labels and embeddings have other shapes than these.
+
+    Example:
+        >>> from keras import ops
+        >>> embeddings = [[0.0], [1.0], [1.1], [4.0]]
+        >>> values = triplet_semi_hard([0, 0, 1, 1], embeddings, normalize=False)
+        >>> [round(value, 4) for value in ops.convert_to_numpy(values).tolist()]
+        [0.0, 0.0, 7.4, 0.0]
+
+    Reference:
+        Schroff, Kalenichenko, Philbin: FaceNet, 2015, arXiv:1503.03832
+    """
+    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
+    positive, negative = pair_masks(labels)
+    distances = squared_distances(embeddings)
+    if distance == "euclidean":
+        distances = square_root(distances)
+    hinge = ops.maximum(distances - _semi_hard(distances, negative) + margin, 0.0)
+    triplets = ops.logical_and(positive, ops.any(negative, axis=1, keepdims=True))
+    if average == "pairs":
+        return as_mean_over(triplets, ops.sum(ops.where(triplets, hinge, 0.0), axis=1))
+    return masked_mean(hinge, triplets)
+
+
+def _semi_hard(distances: Any, negative: Any) -> Any:
+    """For each anchor and other sample, the distance of the closest negative beyond that sample.
+
+    If there is none, that of the farthest negative. Sorting keeps this at O(batch²) memory.
+    """
+    fixed = ops.stop_gradient(distances)
+    to_negatives = ops.where(negative, fixed, float("inf"))
+    order = ops.argsort(to_negatives, axis=1)
+    ascending = ops.take_along_axis(to_negatives, order, axis=1)
+    farthest = ops.sum(ops.cast(negative, "int32"), axis=1, keepdims=True) - 1
+    place = ops.clip(_count_up_to(fixed, ascending), 0, ops.maximum(farthest, 0))
+    return ops.take_along_axis(distances, ops.take_along_axis(order, place, axis=1), axis=1)
+
+
+def _count_up_to(limits: Any, ascending: Any) -> Any:
+    """How many numbers of each ascending row are at most each limit: a binary search by rows."""
+    size = ops.shape(ascending)[1]
+    steps = size.bit_length() if isinstance(size, int) else _MOST_STEPS
+    count = ops.zeros_like(limits, dtype="int32")
+    for step in reversed(range(steps)):
+        more = count + 2**step
+        last = ops.take_along_axis(ascending, ops.minimum(more, size) - 1, axis=1)
+        fits = ops.logical_and(ops.less_equal(more, size), ops.less_equal(last, limits))
+        count = ops.where(fits, more, count)
+    return count

@@ -1,0 +1,144 @@
+"""Which shapes and dtypes go in, and what comes out."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
+
+from lossplug_core.errors import DataError
+
+ON_EMBEDDINGS = [contrastive, supcon, triplet_semi_hard]
+LABELS = np.array([0, 1, 0, 1, 2], "int32")
+EMBEDDINGS = np.random.default_rng(3).normal(size=(5, 4)).astype("float32")
+
+
+def tensor(x, dtype=None):
+    return keras.ops.convert_to_tensor(np.asarray(x), dtype=dtype)
+
+
+def numbers(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+@pytest.mark.parametrize("loss", ON_EMBEDDINGS)
+class TestEmbeddings:
+    def test_one_value_per_sample(self, loss):
+        assert numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))).shape == (5,)
+
+    def test_a_column_of_labels_is_a_list_of_labels(self, loss):
+        listed = numbers(loss(tensor(LABELS), tensor(EMBEDDINGS)))
+        np.testing.assert_array_equal(
+            numbers(loss(tensor(LABELS[:, None]), tensor(EMBEDDINGS))), listed
+        )
+
+    @pytest.mark.parametrize("shape", [(5,), (5, 2, 2), ()])
+    def test_embeddings_that_are_no_vectors(self, loss, shape):
+        with pytest.raises(DataError, match="one vector per sample"):
+            loss(tensor(LABELS), tensor(np.ones(shape, "float32")))
+
+    @pytest.mark.parametrize("shape", [(5, 3), (5, 1, 1), ()])
+    def test_labels_that_are_not_one_per_sample(self, loss, shape):
+        with pytest.raises(DataError, match="one integer per sample"):
+            loss(tensor(np.ones(shape, "int32")), tensor(EMBEDDINGS))
+
+    @pytest.mark.parametrize("shape", [(4,), (1,), (4, 1)])
+    def test_as_many_labels_as_embeddings(self, loss, shape):
+        with pytest.raises(DataError, match="as many labels as embeddings"):
+            loss(tensor(np.ones(shape, "int32")), tensor(EMBEDDINGS))
+
+    @pytest.mark.parametrize("first", [2**24, -(2**24) - 1, 2**31 - 2])
+    def test_neighbouring_large_labels_are_two_classes(self, loss, first):
+        small = np.array([0, 1, 0, 1, 0], "int32")
+        np.testing.assert_array_equal(
+            numbers(loss(tensor(small + np.int32(first)), tensor(EMBEDDINGS))),
+            numbers(loss(tensor(small), tensor(EMBEDDINGS))),
+        )
+
+    @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+    def test_any_integers_are_labels(self, loss, dtype):
+        np.testing.assert_array_equal(
+            numbers(loss(tensor(LABELS, dtype), tensor(EMBEDDINGS))),
+            numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))),
+        )
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_half_precision_is_computed_in_single(self, loss, dtype):
+        half = keras.ops.cast(tensor(EMBEDDINGS * 300), dtype)  # squares overflow float16
+        single = keras.ops.cast(half, "float32")
+        values = loss(tensor(LABELS), half)
+        assert keras.backend.standardize_dtype(values.dtype) == "float32"
+        np.testing.assert_array_equal(numbers(values), numbers(loss(tensor(LABELS), single)))
+        assert np.isfinite(numbers(values)).all()
+
+    def test_plain_lists(self, loss):
+        values = loss(LABELS.tolist(), EMBEDDINGS.tolist())
+        np.testing.assert_allclose(
+            numbers(values), numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))), rtol=1e-6
+        )
+
+
+class TestPairs:
+    @pytest.mark.parametrize("of_target", [(3,), (3, 1)])
+    @pytest.mark.parametrize("of_distance", [(3,), (3, 1)])
+    def test_rows_and_columns_never_broadcast(self, of_target, of_distance):
+        target, distance = np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.25, 3.0])
+        values = pair_contrastive(
+            tensor(target.reshape(of_target), "float32"),
+            tensor(distance.reshape(of_distance), "float32"),
+        )
+        np.testing.assert_allclose(numbers(values), [0.25, 0.5625, 0.0])
+
+    @pytest.mark.parametrize("shape", [(3, 2), (3, 1, 1), ()])
+    def test_one_distance_and_target_per_pair(self, shape):
+        odd, even = tensor(np.ones(shape, "float32")), tensor(np.ones(3, "float32"))
+        with pytest.raises(DataError, match="y_pred of shape"):
+            pair_contrastive(even, odd)
+        with pytest.raises(DataError, match="y_true of shape"):
+            pair_contrastive(odd, even)
+
+    def test_as_many_targets_as_distances(self):
+        with pytest.raises(DataError, match="as many targets as distances"):
+            pair_contrastive(tensor([1.0]), tensor([0.5, 0.25]))
+
+    def test_half_precision_is_computed_in_single(self):
+        distances = keras.ops.cast(tensor([300.0, 1e4]), "float16")
+        values = numbers(pair_contrastive(tensor([1.0, 0.0]), distances))
+        np.testing.assert_allclose(values, [9e4, 0.0])
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a feature of TensorFlow graphs"
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+class TestUnknownBatchSize:
+    """One traced graph serves every batch size, and gives what eager execution gives."""
+
+    @staticmethod
+    def check(loss, y_true, y_pred, jit_compile):
+        import tensorflow as tf
+
+        def run(y_true, y_pred):
+            with tf.GradientTape() as tape:
+                tape.watch(y_pred)
+                values = loss(y_true, y_pred)
+            return values, tape.gradient(values, y_pred)
+
+        signature = [
+            tf.TensorSpec([None, *x.shape[1:]], tf.as_dtype(x.dtype)) for x in (y_true, y_pred)
+        ]
+        graph = tf.function(run, input_signature=signature, jit_compile=jit_compile)
+        for size in (1, 2, 5):
+            data = tf.constant(y_true[:size]), tf.constant(y_pred[:size])
+            for received, expected in zip(graph(*data), run(*data), strict=True):
+                np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
+        assert graph.experimental_get_tracing_count() == 1
+
+    @pytest.mark.parametrize("loss", ON_EMBEDDINGS)
+    def test_embeddings(self, loss, jit_compile):
+        self.check(loss, LABELS[:, None], EMBEDDINGS, jit_compile)
+
+    def test_pairs(self, jit_compile):
+        target = np.array([1, 0, 0, 1, 0], "float32")
+        self.check(pair_contrastive, target[:, None], np.abs(EMBEDDINGS[:, 0]), jit_compile)
