@@ -1,0 +1,147 @@
+"""What `lossplug doctor` finds wrong with the plugins that are installed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lossplug_core._app import registry
+from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
+from lossplug_core.discovery import Entry, Finding, Scan
+from lossplug_core.errors import ParameterError, PluginWarning
+from lossplug_core.names import KERAS, key
+from lossplug_core.params import Parameter, _coerce, parameters_of
+from lossplug_core.settings import disabled_by, disabled_text
+from lossplug_core.spec import LossSpec
+
+__all__ = ["findings_of"]
+
+
+def findings_of(found: Scan) -> list[Finding]:
+    """What is wrong with the plugins of a scan, after loading every loss that is allowed."""
+    with _environment("LOSSPLUG_STRICT", ""), warnings.catch_warnings():
+        # Here a broken plugin is neither an exception nor a warning, but one finding among others.
+        warnings.simplefilter("ignore", PluginWarning)
+        loaded = list(registry.described(registry.entries()))
+        findings = [*registry.findings(), *_clashes(registry.entries()), *_unused_words(found)]
+    for entry, spec in loaded:
+        if not isinstance(spec, KerasLoss):
+            findings += [*_aliases(entry, spec), *_parameters(entry, spec)]
+    return findings
+
+
+def _clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
+    """Names that do not lead to a plugin's loss unless its namespace is written."""
+    by_name: dict[str, dict[Entry, str]] = {}
+    for entry in entries:
+        for name in (entry.name, *entry.aliases):
+            by_name.setdefault(key(name), {}).setdefault(entry, name)
+    for named in by_name.values():
+        plugins = {entry: name for entry, name in named.items() if entry.namespace != KERAS}
+        ids = sorted({f"{entry.namespace}/{name}" for entry, name in plugins.items()})
+        of_keras = [f"{KERAS}/{name}" for entry, name in named.items() if entry.namespace == KERAS]
+        fix = f"Write {' or '.join(ids)}."
+        if plugins and of_keras:
+            problem = f"Without a namespace it means {of_keras[0]}, not {' or '.join(ids)}."
+            yield Finding("shadowed-name", next(iter(plugins.values())), problem, fix)
+        elif len(ids) > 1:
+            problem = f"Without a namespace it is ambiguous: {', '.join(ids)}."
+            yield Finding("shared-name", next(iter(plugins.values())), problem, fix)
+        elif len(plugins) > 1:
+            others = sorted({str(entry.provider) for entry in plugins})
+            problem = f"It is provided by {' and by '.join(others)}, which have one namespace."
+            fix = f"Uninstall one, or set LOSSPLUG_DISABLE to {others[0].partition(' ')[0]}."
+            yield Finding("shared-id", ids[0], problem, fix)
+
+
+def _unused_words(found: Scan) -> Iterator[Finding]:
+    """Words of LOSSPLUG_DISABLE that switch nothing off: after a typo, what should be off is on."""
+    things = [("", "", hook.distribution) for hook in found.hooks]
+    for row in KERAS_LOSSES:
+        things += [(KERAS, name, KERAS) for name in (row.name, *row.aliases)]
+    for entry in found.losses:
+        distribution = entry.provider.distribution
+        things += [(entry.namespace, name, distribution) for name in (entry.name, *entry.aliases)]
+    names = {text for thing in things for text in (thing[0], thing[2], "/".join(thing[:2]))}
+    for word in filter(None, re.split(r"[,;\s]+", disabled_text())):
+        with _environment("LOSSPLUG_DISABLE", word):
+            if any(disabled_by(*thing) for thing in things):
+                continue
+        near = [name for name in difflib.get_close_matches(word, names, n=1) if name]
+        yield Finding(
+            "unused-disable",
+            word,
+            "This word of LOSSPLUG_DISABLE switches nothing off.",
+            f"Write {near[0]} instead." if near else "Take it out of LOSSPLUG_DISABLE.",
+        )
+
+
+def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
+    """Aliases that only the entry points know, or only `@loss`."""
+    target, distribution = entry.provider.target, entry.provider.distribution
+    function = key(spec.function.__name__)
+    installed = {key(name): name for name in (entry.name, *entry.aliases)}
+    declared = {key(name): name for name in spec.aliases}
+    for name in (declared[same] for same in declared if same not in installed):
+        yield Finding(
+            "alias-without-entry-point",
+            entry.id,
+            f"@loss declares the alias {name!r}, which no entry point has: nobody can find it.",
+            f'For the author of {distribution}: add the entry point {name} = "{target}".',
+        )
+    for name in (installed[key(alias)] for alias in entry.aliases):
+        if key(name) not in {*declared, function}:
+            yield Finding(
+                "undeclared-alias",
+                entry.id,
+                f"The entry point {name!r} is an alias that @loss does not declare.",
+                f"For the author of {distribution}: add it to the aliases of {target}.",
+            )
+
+
+def _parameters(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
+    """Defaults and conventions that the loss itself would refuse."""
+    fix = f"For the author of {entry.provider.distribution}: mend {entry.provider.target}."
+    try:
+        parameters = parameters_of(spec)
+    except Exception as error:  # an annotation is any code
+        problem = f"Its signature cannot be read: {type(error).__name__}: {error}"
+        yield Finding("invalid-signature", entry.id, problem, fix)
+        return
+    defaults = {name: p.default for name, p in parameters.items() if not p.required}
+    for what, values in (("default", defaults), *spec.conventions.items()):
+        for name, value in values.items():
+            refusal = _refused(spec, parameters[name], value)
+            if refusal is not None:
+                kind = "invalid-default" if values is defaults else "invalid-convention"
+                yield Finding(kind, entry.id, f"{what}: {refusal}", fix)
+
+
+def _refused(spec: LossSpec, parameter: Parameter, value: Any) -> str | None:
+    """Why a value is not one of a parameter, or None."""
+    try:
+        _coerce(spec, parameter, value)
+    except ParameterError as error:
+        return f"{error.what} Received {value!r}."
+    except Exception as error:  # an annotation that pydantic does not know
+        return f"{parameter.name!r} has a type that cannot be checked: {error}"
+    return None
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """An environment variable set for a moment."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,143 @@
+"""The numbers of `lossplug plot`: a loss and its gradient along an axis, by the installed code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from lossplug_core.bridge import get_loss
+from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.cli._views import Case, View, view_of
+from lossplug_core.errors import LossplugError
+from lossplug_core.params import validate
+from lossplug_core.spec import LossSpec
+
+__all__ = ["Curve", "Picture", "picture_of"]
+
+Array = np.ndarray[Any, Any]
+
+_POINTS, _POINTS_ALONE = 401, 181
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line.
+
+    Attributes:
+        label: The kind of target, or what moves.
+        value: The value of the parameter that varies, or None.
+        at: Where it was computed.
+        loss: The loss there.
+        gradient: Its derivative along the axis.
+    """
+
+    label: str
+    value: Any
+    at: Array
+    loss: Array
+    gradient: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that there is to draw.
+
+    Attributes:
+        view: What it is drawn over.
+        fixed: The parameters that all curves have, as the loss received them.
+        varied: The parameter that differs between curves, or None.
+        curves: For each of its values, one curve for each case of the view.
+    """
+
+    view: View
+    fixed: Mapping[str, Any]
+    varied: str | None
+    curves: Sequence[Curve]
+
+
+def picture_of(
+    spec: LossSpec,
+    given: Mapping[str, Sequence[Any]],
+    *,
+    span: tuple[float | None, float | None],
+    target: float,
+) -> Picture:
+    """Compute a loss for each value of a parameter.
+
+    Args:
+        spec: The loss.
+        given: The values of each parameter; only one may have several.
+        span: From where to where; None is the view's own.
+        target: The target, for a loss of values.
+
+    Raises:
+        LossplugError: A parameter is missing or wrong, or there is no picture for such a loss.
+    """
+    varied = next((name for name, values in given.items() if len(values) > 1), None)
+    fixed = {name: values[0] for name, values in given.items()}
+    settings = [
+        validate(spec, fixed if varied is None else {**fixed, varied: value})
+        for value in given.get(varied or "", [None])
+    ]
+    views = [view_of(spec, setting, target) for setting in settings]
+    if any(view.axis != views[0].axis for view in views):
+        raise LossplugError(
+            f"Curves of different {varied!r} are over different things.",
+            expected="one of " + " or ".join(repr(view.axis) for view in views),
+            fix="Draw one picture for each.",
+        )
+    curves = [
+        _curve(spec, setting, varied, case, span=_span(span, view))
+        for setting, view in zip(settings, views, strict=True)
+        for case in view.cases
+    ]
+    shared = {name: value for name, value in settings[0].items() if name != varied}
+    return Picture(views[0], shared, varied, curves)
+
+
+def _span(wish: tuple[float | None, float | None], view: View) -> tuple[float, float]:
+    low, high = (own if end is None else end for end, own in zip(wish, view.span, strict=True))
+    if low >= high:
+        raise LossplugError("The axis is empty.", received=f"from {low:g} to {high:g}")
+    return low, high
+
+
+def _curve(
+    spec: LossSpec,
+    parameters: Mapping[str, Any],
+    varied: str | None,
+    case: Case,
+    *,
+    span: tuple[float, float],
+) -> Curve:
+    loss = get_loss(spec.id, reduction=None, **parameters)
+
+    def function(x: Any) -> Any:
+        return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
+
+    at = np.linspace(*span, _POINTS_ALONE if case.alone else _POINTS, dtype="float32")
+    values, gradient = (_one_by_one if case.alone else _at_once)(function, at)
+    return Curve(case.label, parameters.get(varied or ""), at, values, gradient)
+
+
+def _at_once(function: Callable[[Any], Any], at: Array) -> tuple[Array, Array]:
+    values, gradient = value_and_gradient(function, at)
+    # Some losses give one value for the whole batch, Keras's Dice for example.
+    return (values, gradient) if values.shape == at.shape else _one_by_one(function, at)
+
+
+def _one_by_one(function: Callable[[Any], Any], at: Array) -> tuple[Array, Array]:
+    """Each number as a batch of its own, of whose values the first counts."""
+
+    def first(x: Any) -> Any:
+        return function(keras.ops.expand_dims(x, axis=0))[0]
+
+    try:
+        return value_and_gradient(lambda x: keras.ops.vectorized_map(first, x), at)
+    except Exception:  # not every loss can be vectorised by every backend; this is slow, but sure
+        pairs = [value_and_gradient(first, x) for x in at]
+        return np.array([value for value, _ in pairs]), np.array([slope for _, slope in pairs])

@@ -1,0 +1,106 @@
+"""What all commands write alike: JSON, columns, failures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from lossplug_core.errors import LossplugError
+from lossplug_core.spec import Provider
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Failure",
+    "columns",
+    "error_json",
+    "json_option",
+    "json_was_asked",
+    "print_json",
+    "printable",
+    "provider_json",
+]
+
+SCHEMA_VERSION = 1
+"""Raised when programs that read today's JSON could not read it any more."""
+
+_ASKED = "lossplug.json"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """The answer is no: a message on stderr, and exit code 1."""
+
+    exit_code = 1
+
+
+def json_option(command: _F) -> _F:
+    """The option `--json` of a command, whose function receives it as `as_json`."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+        ctx.meta[_ASKED] = value
+        return value
+
+    return click.option(
+        "--json", "as_json", is_flag=True, callback=remember, help="One JSON document on stdout."
+    )(command)
+
+
+def json_was_asked(ctx: click.Context) -> bool:
+    """Whether `--json` was given, to whichever command ran."""
+    return bool(ctx.meta.get(_ASKED))
+
+
+def print_json(**document: Any) -> None:
+    """A document for programs, on stdout."""
+    document = {"schema_version": SCHEMA_VERSION, **document}
+    click.echo(json.dumps(_plain(document), indent=2, allow_nan=False))
+
+
+def provider_json(provider: Provider) -> dict[str, str]:
+    """A provider, for `print_json`."""
+    return {
+        "distribution": provider.distribution,
+        "version": provider.version,
+        "entry_point": provider.entry_point,
+        "target": provider.target,
+    }
+
+
+def error_json(error: LossplugError) -> dict[str, Any]:
+    """An error, for `print_json`."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "what": error.what,
+        "expected": error.expected,
+        "nearest": error.nearest,
+        "fix": error.fix,
+    }
+
+
+def columns(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
+    """Rows of texts as aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join((indent + "  ".join(map(str.ljust, row, widths))).rstrip() for row in rows)
+
+
+def printable(text: str) -> str:
+    """Text of someone else's, without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def _plain(value: Any) -> Any:
+    """Data as JSON can hold it; a number that is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    return str(value)

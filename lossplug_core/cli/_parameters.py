@@ -1,0 +1,59 @@
+"""Parameters of a loss, as they are written on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+__all__ = ["parse"]
+
+_PYTHON = {"None": None, "True": True, "False": False}
+
+
+def parse(given: Iterable[str]) -> dict[str, list[Any]]:
+    """The values of each parameter.
+
+    Args:
+        given: `NAME=VALUE[,VALUE...]`; a value is JSON, or else a text. Commas in brackets belong
+            to the value.
+
+    Raises:
+        click.BadParameter: It is not written like that, or two parameters have several values.
+
+    Example:
+        >>> parse(["gamma=0,2.5", "crossentropy=focal", "samples_per_class=[9, 1]"])
+        {'gamma': [0, 2.5], 'crossentropy': ['focal'], 'samples_per_class': [[9, 1]]}
+    """
+    parameters: dict[str, list[Any]] = {}
+    for text in given:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE[,VALUE...].")
+        parameters.setdefault(name.strip(), []).extend(map(_value, _split(values)))
+    several = [name for name, values in parameters.items() if len(values) > 1]
+    if len(several) > 1:
+        raise click.BadParameter(f"Only one can have several values, not {', '.join(several)}.")
+    return parameters
+
+
+def _split(text: str) -> list[str]:
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{(") - (letter in "]})")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _value(text: str) -> Any:
+    """JSON, or the three constants as Python writes them, or the text itself."""
+    text = text.strip()
+    try:
+        return _PYTHON[text] if text in _PYTHON else json.loads(text)
+    except ValueError:
+        return text

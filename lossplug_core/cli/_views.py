@@ -1,0 +1,208 @@
+"""How each form of loss is drawn: what runs along the axis, and which targets are compared.
+
+A view is chosen by the forms that a spec declares, never by the loss's name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from lossplug_core.errors import LossplugError
+from lossplug_core.spec import LossSpec
+
+__all__ = ["Case", "View", "view_of"]
+
+_NEGATIVE, _POSITIVE = 90.0, 30.0
+"""Where the samples that stay are on the circle, in degrees from the anchor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One curve of a view.
+
+    Attributes:
+        label: What it shows.
+        y_true: The target of one batch of `n` samples, from `n`.
+        y_pred: The prediction, from the numbers on the axis: a tensor of shape `[n]`.
+        alone: Whether each number makes a batch of its own, of whose values the first counts.
+    """
+
+    label: str
+    y_true: Callable[[int], Any]
+    y_pred: Callable[[Any], Any]
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a loss is drawn.
+
+    Attributes:
+        axis: What runs along the axis.
+        unit: The name of that in a derivative.
+        span: From where to where, unless the user says so.
+        cases: The curves.
+    """
+
+    axis: str
+    unit: str
+    span: tuple[float, float]
+    cases: tuple[Case, ...]
+
+
+def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> View:
+    """The view for a loss.
+
+    Args:
+        spec: The loss.
+        parameters: All its parameters: `from_logits` decides which prediction it takes, and numbers
+            per class tell how many classes there are.
+        target: The target, for a loss of values.
+
+    Raises:
+        LossplugError: A loss of such forms cannot be drawn.
+    """
+    predictions = spec.y_pred
+    if "from_logits" in parameters:
+        predictions = ("logits" if parameters["from_logits"] else "probabilities",)
+    per_class = [len(value) for value in parameters.values() if isinstance(value, (tuple, list))]
+    for form in ((y_true, y_pred) for y_pred in predictions for y_true in spec.y_true):
+        if form in _VIEWS:
+            return _VIEWS[form](_Wish(*form, max(per_class, default=None), target))
+    raise LossplugError(
+        f"There is no picture for losses of the kind of {spec.id!r}.",
+        expected="targets and predictions like "
+        + ", ".join(f"{y_true} and {y_pred}" for y_true, y_pred in _VIEWS),
+        received=f"{' or '.join(spec.y_true)} and {' or '.join(predictions)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a view is made for; `per_class` is the number of classes that a parameter tells."""
+
+    y_true: str
+    y_pred: str
+    per_class: int | None
+    target: float
+
+    @property
+    def span(self) -> tuple[float, float]:
+        return (0.01, 0.99) if self.y_pred == "probabilities" else (-6.0, 6.0)
+
+
+def _binary(wish: _Wish) -> View:
+    axis = {"logits": "logit", "probabilities": "probability of y = 1"}[wish.y_pred]
+    unit = {"logits": "logit", "probabilities": "probability"}[wish.y_pred]
+    return View(axis, unit, wish.span, (_column("y = 1", 1), _column("y = 0", 0)))
+
+
+def _distances(wish: _Wish) -> View:
+    del wish
+    cases = (_column("pair of one class", 1), _column("pair of two classes", 0))
+    return View("distance of the pair", "distance", (0.0, 2.0), cases)
+
+
+def _signs(wish: _Wish) -> View:
+    negative = () if wish.per_class is None else (_column("y = −1", -1),)
+    return View("score", "score", (-3.0, 3.0), (_column("y = 1", 1), *negative))
+
+
+def _values(wish: _Wish) -> View:
+    case = _column(f"y = {wish.target:g}", wish.target)
+    return View("predicted value", "prediction", (wish.target - 3, wish.target + 3), (case,))
+
+
+def _column(label: str, target: float) -> Case:
+    """A single output, with the same target everywhere."""
+    return Case(
+        label,
+        lambda n: np.full((n, 1), target, "float32"),
+        lambda x: ops.expand_dims(x, axis=-1),
+    )
+
+
+def _classes(wish: _Wish) -> View:
+    """The prediction for the right class; one curve per class if a parameter tells them apart."""
+    count = wish.per_class or 3
+    unit = wish.y_pred.removesuffix("s").replace("probabilitie", "probability")
+    others = "the others share the rest" if unit == "probability" else "the others at 0"
+    cases = tuple(
+        Case(
+            "right class" if wish.per_class is None else f"class {right}",
+            _targets(wish.y_true, count, right),
+            _predictions(wish.y_pred, count, right),
+        )
+        for right in range(wish.per_class or 1)
+    )
+    axis = f"{unit} of the right class, of {count}; {others}"
+    return View(axis, unit, wish.span, cases)
+
+
+def _targets(form: str, count: int, right: int) -> Callable[[int], Any]:
+    if form == "class_ids":
+        return lambda n: np.full((n,), right, "int32")
+    return lambda n: np.tile(np.eye(count, dtype="float32")[right], (n, 1))
+
+
+def _predictions(form: str, count: int, right: int) -> Callable[[Any], Any]:
+    row = np.eye(count, dtype="float32")[right][None]
+    rest = (1 - row) / max(count - 1, 1) if form == "probabilities" else np.zeros_like(row)
+
+    def y_pred(x: Any) -> Any:
+        x = ops.expand_dims(x, axis=-1)
+        return ops.multiply(x, row) + ops.multiply(1 - x, rest)
+
+    return y_pred
+
+
+def _distributions(wish: _Wish) -> View:
+    """A distribution over three classes; one share varies, the others share the rest."""
+    target = np.array([[0.6, 0.2, 0.2]], "float32")
+    case = Case(
+        "y = (0.6, 0.2, 0.2)", lambda n: np.tile(target, (n, 1)), _predictions(wish.y_pred, 3, 0)
+    )
+    axis = "probability of the first class, of 3; the others share the rest"
+    return View(axis, "probability", wish.span, (case,))
+
+
+def _embeddings(wish: _Wish) -> View:
+    """Three unit vectors in a plane: the anchor, a positive of its class, a negative of another."""
+    del wish
+    cases = (
+        _circle(f"positive at this angle, negative at {_NEGATIVE:g}°", lambda x: (x, _NEGATIVE)),
+        _circle(f"negative at this angle, positive at {_POSITIVE:g}°", lambda x: (_POSITIVE, x)),
+    )
+    return View("angle from the anchor, in degrees", "degree", (0.0, 180.0), cases)
+
+
+def _circle(label: str, angles: Callable[[Any], tuple[Any, Any]]) -> Case:
+    def points(x: Any) -> Any:
+        positive, negative = angles(x[0])
+        degrees = [ops.cast(angle, "float32") for angle in (0.0, positive, negative)]
+        radians = ops.stack(degrees) * (math.pi / 180)
+        return ops.stack([ops.cos(radians), ops.sin(radians)], axis=-1)
+
+    return Case(label, lambda _: np.array([0, 0, 1], "int32"), points, alone=True)
+
+
+_VIEWS: Mapping[tuple[str, str], Callable[[_Wish], View]] = {
+    ("binary", "logits"): _binary,
+    ("binary", "probabilities"): _binary,
+    ("binary", "distances"): _distances,
+    ("class_ids", "logits"): _classes,
+    ("class_ids", "probabilities"): _classes,
+    ("one_hot", "logits"): _classes,
+    ("one_hot", "probabilities"): _classes,
+    ("one_hot", "scores"): _classes,
+    ("probabilities", "probabilities"): _distributions,
+    ("signs", "scores"): _signs,
+    ("values", "values"): _values,
+    ("labels", "embeddings"): _embeddings,
+}

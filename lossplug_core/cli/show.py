@@ -1,0 +1,99 @@
+"""`lossplug show ID`: all there is to know of one loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lossplug_core.cli import _complete
+from lossplug_core.cli._output import json_option, print_json, provider_json
+from lossplug_core.names import KERAS
+from lossplug_core.spec import PREDICTIONS, TARGETS
+
+if TYPE_CHECKING:
+    from lossplug_core.docstring import Docstring
+    from lossplug_core.params import Parameter
+    from lossplug_core.spec import LossSpec
+
+__all__ = ["command"]
+
+_PAPERS = {"arXiv:": "https://arxiv.org/abs/", "doi:": "https://doi.org/"}
+
+
+@click.command("show")
+@click.argument("id", shell_complete=_complete.ids)
+@json_option
+def command(id: str, as_json: bool) -> None:
+    """Show the formula, forms, parameters, provider, reference and example of a loss.
+
+    Its plugin is imported; Keras only for the losses of Keras itself.
+    """
+    from lossplug_core._app import registry
+    from lossplug_core.docstring import parse
+
+    winner = registry.resolve(id).winner
+    if winner is not None and winner.namespace == KERAS:
+        from lossplug_core.cli._machine import start_keras
+
+        start_keras()
+    spec = registry.find(id)
+    document = _document(spec, parse(spec.doc), () if winner is None else winner.aliases)
+    if as_json:
+        print_json(**document)
+    else:
+        from lossplug_core.cli._page import print_page
+
+        print_page(document)
+
+
+def _document(spec: LossSpec, doc: Docstring, aliases: tuple[str, ...]) -> dict[str, Any]:
+    """What is shown, as data."""
+    from lossplug_core.params import parameters_of
+
+    return {
+        "id": spec.id,
+        "summary": doc.summary,
+        "description": doc.description,
+        "formula": doc.formula,
+        "y_true": {
+            "forms": {form: TARGETS[form] for form in spec.y_true},
+            "meaning": doc.args.get("y_true", ""),
+        },
+        "y_pred": {
+            "forms": {form: PREDICTIONS[form] for form in spec.y_pred},
+            "meaning": doc.args.get("y_pred", ""),
+        },
+        "parameters": [
+            _parameter(parameter, doc.args.get(name, ""))
+            for name, parameter in parameters_of(spec).items()
+        ],
+        "conventions": spec.conventions,
+        "returns": doc.returns,
+        "raises": doc.raises,
+        "aliases": aliases,
+        "version": spec.version,
+        "provider": None if spec.provider is None else provider_json(spec.provider),
+        "paper": spec.paper,
+        "paper_url": _url(spec.paper),
+        "reference": doc.reference,
+        "example": doc.example,
+    }
+
+
+def _parameter(parameter: Parameter, meaning: str) -> dict[str, Any]:
+    default = {} if parameter.required else {"default": parameter.default}
+    return {
+        "name": parameter.name,
+        "type": parameter.type_text,
+        "required": parameter.required,
+        **default,
+        "meaning": meaning,
+    }
+
+
+def _url(paper: str | None) -> str | None:
+    for prefix, address in _PAPERS.items():
+        if paper and paper.startswith(prefix):
+            return address + paper.removeprefix(prefix)
+    return paper if paper and "://" in paper else None
