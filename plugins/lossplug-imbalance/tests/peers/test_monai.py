@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from lossplug_imbalance import categorical_focal, focal
 
+from lossplug_core.params import validate
+from lossplug_core.spec import spec_of
+
 pytest.importorskip("torch")
 losses = pytest.importorskip("monai.losses")
 
@@ -45,3 +48,13 @@ def test_its_one_alpha_is_our_several():
     one_hot = np.eye(3, dtype="float32")[CLASS_IDS]
     ours = categorical_focal(CLASS_IDS, LOGITS, alpha=(0.25, 0.75, 0.75), from_logits=True)
     assert_same(ours, monai(one_hot, LOGITS, use_softmax=True, alpha=0.75).sum(-1))
+
+
+def test_its_defaults_are_conventions():
+    def ours(loss, y_true):
+        parameters = validate(spec_of(loss), {"from_logits": True}, convention="monai")
+        return loss(y_true, LOGITS, **parameters)
+
+    one_hot = np.eye(3, dtype="float32")[CLASS_IDS]
+    assert_same(ours(focal, BINARY), monai(BINARY, LOGITS).mean(-1))
+    assert_same(ours(categorical_focal, one_hot), monai(one_hot, LOGITS, use_softmax=True).sum(-1))

@@ -5,17 +5,31 @@ import numpy as np
 import pytest
 from lossplug_imbalance import focal
 
+from lossplug_core.params import validate
+from lossplug_core.spec import spec_of
+
 optax = pytest.importorskip("optax")
+
+
+rng = np.random.default_rng(0)
+BINARY = rng.integers(0, 2, (16, 5)).astype("float32")
+LOGITS = rng.normal(0, 6, (16, 5)).astype("float32")
+
+
+def assert_same(ours, theirs):
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(ours), np.asarray(theirs).mean(-1), rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("alpha", [None, 0.25])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_sigmoid_focal_loss(gamma, alpha):
-    rng = np.random.default_rng(0)
-    y_true = rng.integers(0, 2, (16, 5)).astype("float32")
-    logits = rng.normal(0, 6, (16, 5)).astype("float32")
-    theirs = optax.losses.sigmoid_focal_loss(logits, y_true, gamma=gamma, alpha=alpha)
-    ours = focal(y_true, logits, gamma=gamma, alpha=alpha, from_logits=True)
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(ours), np.asarray(theirs).mean(-1), rtol=1e-5, atol=1e-6
-    )
+    theirs = optax.losses.sigmoid_focal_loss(LOGITS, BINARY, gamma=gamma, alpha=alpha)
+    assert_same(focal(BINARY, LOGITS, gamma=gamma, alpha=alpha, from_logits=True), theirs)
+
+
+def test_its_defaults_are_a_convention():
+    parameters = validate(spec_of(focal), {"from_logits": True}, convention="optax")
+    theirs = optax.losses.sigmoid_focal_loss(LOGITS, BINARY)
+    assert_same(focal(BINARY, LOGITS, **parameters), theirs)
