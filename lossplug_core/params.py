@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lossplug_core.errors import ParameterError, UnknownConventionError, UnknownParameterError
+from lossplug_core.errors import (
+    ParameterError,
+    SpecError,
+    UnknownConventionError,
+    UnknownParameterError,
+)
 from lossplug_core.spec import LossSpec
 
 if TYPE_CHECKING:
@@ -63,8 +68,18 @@ def _signature(
 
 
 def parameters_of(spec: LossSpec) -> Mapping[str, Parameter]:
-    """The parameters of a loss by name, in the order of its signature."""
-    return _signature(spec.function, spec.parameter_types)
+    """The parameters of a loss by name, in the order of its signature.
+
+    Raises:
+        SpecError: An annotation cannot be evaluated.
+    """
+    try:
+        return _signature(spec.function, spec.parameter_types)
+    except Exception as error:  # an annotation is any code
+        raise SpecError(
+            f"The signature of {spec.id!r} cannot be read: {type(error).__name__}: {error}",
+            fix="A mistake of the plugin's: the types that it names must be there at run time.",
+        ) from error
 
 
 def validate(
@@ -115,10 +130,16 @@ def dump(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     from pydantic import ConfigDict, TypeAdapter
+    from pydantic.errors import PydanticUserError
 
-    return TypeAdapter(
-        annotation, config=ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
-    )
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+    except PydanticUserError as error:
+        raise SpecError(
+            f"A parameter has a type that cannot be checked: {annotation!r}.",
+            expected="numbers, texts, choices, and sequences of them",
+            fix="A mistake of the plugin's: see the types in lossplug_core.types.",
+        ) from error
 
 
 def _coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:

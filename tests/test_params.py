@@ -15,6 +15,7 @@ from lossplug_core import (
     ParameterError,
     Positive,
     PositiveInt,
+    SpecError,
     UnknownConventionError,
     UnknownParameterError,
     loss,
@@ -134,6 +135,19 @@ def test_an_unknown_convention_is_answered_with_the_nearest() -> None:
 def test_plain_data_comes_back_the_same(**values) -> None:
     complete = validate(SPEC, values)
     assert validate(SPEC, dump(SPEC, complete)) == complete
+
+
+class Opaque:
+    """A type of somebody's own."""
+
+
+@pytest.mark.parametrize("annotation", ["NowhereToBeFound", Opaque])
+def test_a_type_that_cannot_be_checked_is_the_authors_mistake(annotation) -> None:
+    def function(y_true, y_pred, *, parameter: annotation = 1): ...
+
+    spec = spec_of(loss(y_true="values", y_pred="values")(function))
+    with pytest.raises(SpecError):
+        validate(spec, {})
 
 
 @pytest.mark.parametrize(
