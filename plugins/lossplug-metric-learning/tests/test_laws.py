@@ -170,6 +170,16 @@ def test_supcon_temperature_divides_similarities(y_true, seed, temperature):
 
 
 @law
+@given(labels, arrays("int32", (BATCH, FEATURES), elements=st.integers(-3, 3)))
+def test_supcon_keeps_its_digits_when_similarities_are_large(y_true, y_pred):
+    similar = np.pad(y_pred, ((0, 0), (0, 1)), constant_values=64)  # adds 4096 to all of them
+    raw = partial(RAW["supcon"], temperature=1.0)
+    np.testing.assert_allclose(
+        values(raw, y_true, similar), values(raw, y_true, y_pred), rtol=1e-5, atol=2e-6
+    )
+
+
+@law
 @given(labels, seeds, factors, factors)
 def test_supcon_base_temperature_scales(y_true, seed, temperature, base):
     y_pred = normal(seed)

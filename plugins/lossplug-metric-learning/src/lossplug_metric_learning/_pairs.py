@@ -63,8 +63,8 @@ def squared_distances(embeddings: Any) -> Any:
     $\lVert a - b \rVert^2 = \lVert a \rVert^2 + \lVert b \rVert^2 - 2 a^\top b$ subtracts large
     numbers when $a$ and $b$ are closer to each other than to the origin. So the embeddings are
     centred first, which changes no distance: the error is then a few roundings (1e-7 each) of the
-    squared *spread* of the batch, wherever the batch lies. Two embeddings a thousandth of the spread
-    apart have no correct digit in their distance; what rounding would make negative is 0.
+    squared *spread* of the batch, wherever the batch lies. Two embeddings a thousandth of the
+    spread apart have no correct digit in their distance; what rounding would make negative is 0.
 
     The squared lengths are taken from the same product, so that equal embeddings are 0 apart.
     """

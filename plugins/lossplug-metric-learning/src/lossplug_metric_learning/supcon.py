@@ -15,7 +15,7 @@ from lossplug_metric_learning._pairs import (
 __all__ = ["supcon"]
 
 _NEVER = -3e38
-"""A logit whose exponential is 0, and which is finite, so that gradients are."""
+"""A logit whose exponential is 0, but finite: the difference of two such is not NaN."""
 
 
 @loss(

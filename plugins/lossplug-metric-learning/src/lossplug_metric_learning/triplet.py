@@ -107,12 +107,11 @@ def _semi_hard(distances: Any, negative: Any) -> Any:
 
     If there is none, that of the farthest negative. Sorting keeps this at O(batch²) memory.
     """
-    fixed = ops.stop_gradient(distances)
-    to_negatives = ops.where(negative, fixed, float("inf"))
+    to_negatives = ops.where(negative, distances, float("inf"))
     order = ops.argsort(to_negatives, axis=1)
     ascending = ops.take_along_axis(to_negatives, order, axis=1)
     farthest = ops.sum(ops.cast(negative, "int32"), axis=1, keepdims=True) - 1
-    place = ops.clip(_count_up_to(fixed, ascending), 0, ops.maximum(farthest, 0))
+    place = ops.clip(_count_up_to(distances, ascending), 0, ops.maximum(farthest, 0))
     return ops.take_along_axis(distances, ops.take_along_axis(order, place, axis=1), axis=1)
 
 
