@@ -1,5 +1,6 @@
 """What installed metadata says, also where it is malformed."""
 
+import shutil
 import sys
 
 import pytest
@@ -119,6 +120,14 @@ def test_nobody_can_take_the_namespace_of_keras(site, name) -> None:
 def test_a_foreign_distribution_that_is_malformed_is_no_concern(site) -> None:
     site.install("elsewhere", entry_points="[console_scripts\nbroken")
     assert "elsewhere" not in kinds()
+
+
+def test_a_zip_file_on_the_path_is_looked_into(site, monkeypatch) -> None:
+    site.install("lossplug-fake", "one")
+    archive = shutil.make_archive(str(site.folder.parent / "zipped"), "zip", site.folder)
+    monkeypatch.setattr(sys, "path", [archive, *(p for p in sys.path if p != str(site.folder))])
+    lossplug_core.refresh()
+    assert lossplug_core.find_spec("fake/one").provider.version == "1.0"
 
 
 def test_distributions_can_be_given() -> None:
