@@ -7,7 +7,9 @@ answer is no, or something is wrong; 2 the command was used wrongly.
 from __future__ import annotations
 
 import difflib
+import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +58,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = False if os.environ.get("NO_COLOR") else None
+        _write_anything()
         with _plain_warnings():
             try:
                 return super().invoke(ctx)
@@ -63,6 +66,13 @@ class _Commands(click.Group):
                 if json_was_asked(ctx):
                     print_json(error=error_json(error))
                 raise Failure(str(error)) from error
+
+
+def _write_anything() -> None:
+    """Let no letter that the terminal does not have, such as ≥, end in an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @contextmanager

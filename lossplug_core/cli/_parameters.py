@@ -17,8 +17,8 @@ def parse(given: Iterable[str]) -> dict[str, list[Any]]:
     """The values of each parameter.
 
     Args:
-        given: `NAME=VALUE[,VALUE...]`; a value is JSON, or else a text. Commas in brackets belong
-            to the value.
+        given: `NAME=VALUE[,VALUE...]`; a value is JSON, or else a text. Commas in brackets and
+            quotes belong to the value.
 
     Raises:
         click.BadParameter: It is not written like that, or two parameters have several values.
@@ -40,10 +40,12 @@ def parse(given: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _split(text: str) -> list[str]:
-    parts, depth = [""], 0
+    """The parts between commas, except for commas in brackets and quotes."""
+    parts, depth, quoted = [""], 0, False
     for letter in text:
+        quoted ^= letter == '"'
         depth += (letter in "[{(") - (letter in "]})")
-        if letter == "," and depth == 0:
+        if letter == "," and depth == 0 and not quoted:
             parts.append("")
         else:
             parts[-1] += letter

@@ -20,9 +20,10 @@ _SETTINGS = ("KERAS_BACKEND", "KERAS_HOME", "LOSSPLUG_DISABLE", "LOSSPLUG_STRICT
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Check versions, backend, plugins and hooks; say how to mend what is wrong.
+    """Find what is wrong here, and say how to mend it.
 
-    Every plugin is imported, Keras is not. The exit code is 1 if anything is wrong.
+    Shows versions, backend, plugins and hooks. Every plugin is imported, Keras is not. The exit
+    code is 1 if anything is wrong.
     """
     report = _examine()
     if as_json:

@@ -24,7 +24,7 @@ _COLOURS = {"here": "green", "missing": "red", "unknown": "yellow"}
 @json_option
 @click.pass_context
 def command(ctx: click.Context, model: Path, as_json: bool) -> None:
-    """Say which losses and plugins a saved MODEL needs, and whether they are here.
+    """Say which losses a saved MODEL needs, and if they are here.
 
     The file is read without Keras; nothing is imported but installed plugins. The exit code is 1 if
     a loss is missing here.

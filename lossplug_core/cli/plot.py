@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_EPILOG = """\b
+lossplug plot focal -p gamma=0,1,2,5
+lossplug plot class_balanced -p samples_per_class=[900,90,10] -o balanced.svg
+"""
 _SUFFIXES = (".png", ".svg")
 
 
@@ -32,7 +36,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, path: Path | None)
     return path
 
 
-@click.command("plot")
+@click.command("plot", epilog=_EPILOG)
 @click.argument("id", shell_complete=_complete.ids)
 @click.option(
     "-p",
@@ -70,14 +74,11 @@ def command(
     target: float,
     as_json: bool,
 ) -> None:
-    r"""Draw a loss and its gradient over the prediction, as the installed code computes them.
+    """Draw a loss and its gradient over the prediction.
 
-    A loss of logits or probabilities is drawn over logits, unless -p from_logits=false. With --json
-    the numbers are written to stdout, and a picture is drawn only if it has an --output.
-
-    \b
-    lossplug plot focal -p gamma=0,1,2,5
-    lossplug plot class_balanced -p samples_per_class=[900,90,10] -o balanced.svg
+    The numbers are those of the installed code, on the installed backend. A loss of logits or
+    probabilities is drawn over logits, unless -p from_logits=false. With --json the numbers are
+    written to stdout, and a picture is drawn only if it has an --output.
     """
     from lossplug_core._app import registry
     from lossplug_core.cli._machine import start_keras

@@ -25,9 +25,10 @@ _PAPERS = {"arXiv:": "https://arxiv.org/abs/", "doi:": "https://doi.org/"}
 @click.argument("id", shell_complete=_complete.ids)
 @json_option
 def command(id: str, as_json: bool) -> None:
-    """Show the formula, forms, parameters, provider, reference and example of a loss.
+    """Show all there is to know of a loss.
 
-    Its plugin is imported; Keras only for the losses of Keras itself.
+    Formula, forms of target and prediction, parameters, conventions, example, reference. Its plugin
+    is imported; Keras only for the losses of Keras itself.
     """
     from lossplug_core._app import registry
     from lossplug_core.docstring import parse

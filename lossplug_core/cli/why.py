@@ -27,9 +27,10 @@ __all__ = ["command"]
 @click.argument("name", shell_complete=_complete.ids)
 @json_option
 def command(name: str, as_json: bool) -> None:
-    """Say which loss NAME means, what else it could mean, and by which rule.
+    """Say which loss NAME means, and by which rule.
 
-    No plugin is imported. The exit code is 1 if it means nothing.
+    What else it could mean is shown with the reason why it does not. No plugin is imported. The
+    exit code is 1 if it means nothing.
     """
     from lossplug_core._app import registry
 

@@ -1,0 +1,163 @@
+"""What is read from a `.keras` file, and how a file that is none is refused."""
+
+import json
+import zipfile
+
+import pytest
+from saved import compiled, plugin_loss, saved_model
+
+from lossplug_core import archive
+
+FOCAL = plugin_loss("imbalance/focal", parameters={"gamma": 3.0})
+HUBER = {
+    "module": "keras.losses",
+    "class_name": "Huber",
+    "config": {"name": "huber", "reduction": "sum", "dtype": "float32", "delta": 2.0},
+    "registered_name": None,
+}
+
+
+def function(name):
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": "function",
+    }
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (None, []),
+        ("mse", [("keras", "keras/mean_squared_error", "loss")]),
+        ("MeanSquaredError", [("keras", "keras/mean_squared_error", "loss")]),
+        (HUBER, [("keras", "keras/huber", "loss")]),
+        ({"class_name": "Huber", "config": {}}, [("keras", "keras/huber", "loss")]),
+        (function("mean_squared_error"), [("keras", "keras/mean_squared_error", "loss")]),
+        (FOCAL, [("plugin", "imbalance/focal", "loss")]),
+        (function("mine>error"), [("custom", "mine>error", "loss")]),
+        (function("error"), [("custom", "error", "loss")]),
+        ("mine>mse", [("custom", "mine>mse", "loss")]),
+        (
+            {"module": None, "class_name": "Huber", "config": {}, "registered_name": "mine>Huber"},
+            [("custom", "mine>Huber", "loss")],
+        ),
+        (
+            {"class_name": "__lambda__", "config": {"value": ["4w"]}},
+            [("lambda", "a lambda", "loss")],
+        ),
+        (
+            ["mse", None, FOCAL],
+            [
+                ("keras", "keras/mean_squared_error", "loss[0]"),
+                ("plugin", "imbalance/focal", "loss[2]"),
+            ],
+        ),
+        (
+            {"a": {"b": FOCAL}, "c": "mae"},
+            [
+                ("plugin", "imbalance/focal", "loss.a.b"),
+                ("keras", "keras/mean_absolute_error", "loss.c"),
+            ],
+        ),
+        (
+            plugin_loss("core/combine", parameters={"parts": [FOCAL, HUBER]}),
+            [
+                ("plugin", "core/combine", "loss"),
+                ("plugin", "imbalance/focal", "loss.config.parameters.parts[0]"),
+                ("keras", "keras/huber", "loss.config.parameters.parts[1]"),
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_every_loss_given_to_compile_is_found(tmp_path, loss, expected) -> None:
+    found = archive.read(saved_model(tmp_path, compiled(loss)))
+    assert found.compiled
+    assert [(loss.kind, loss.name, loss.where) for loss in found.losses] == expected
+
+
+def test_a_loss_is_found_anywhere_in_the_model_but_no_other_object_is_taken_for_one(tmp_path):
+    layers = {"own_loss": FOCAL, "activation": function("relu"), "name": "mse", "other": HUBER}
+    found = archive.read(saved_model(tmp_path, compiled(None, **layers)))
+    assert [(loss.name, loss.where) for loss in found.losses] == [
+        ("imbalance/focal", "model.config.layers[0].config.own_loss"),
+        ("keras/huber", "model.config.layers[0].config.other"),
+    ]
+
+
+def test_a_loss_has_its_parameters_version_and_provider(tmp_path) -> None:
+    loss = plugin_loss("imbalance/focal", parameters={"gamma": 3.0}, spec_version=2)
+    (found,) = archive.read(saved_model(tmp_path, compiled(loss))).losses
+    assert (found.parameters, found.version) == ({"gamma": 3.0}, 2)
+    assert (found.distribution, found.distribution_version) == ("lossplug-imbalance", "1.0")
+    (keras,) = archive.read(saved_model(tmp_path, compiled(HUBER))).losses
+    assert (keras.parameters, keras.version, keras.distribution) == ({"delta": 2.0}, None, None)
+
+
+@pytest.mark.parametrize("compile_config", [{}, {"compile_config": None}, {"compile_config": {}}])
+def test_a_model_saved_without_compile_needs_nothing(tmp_path, compile_config) -> None:
+    found = archive.read(saved_model(tmp_path, {"class_name": "Functional", **compile_config}))
+    assert found == archive.Archive("3.15.1", compiled=False, losses=())
+
+
+def test_a_folder_is_read_like_the_archive_it_was(tmp_path) -> None:
+    path = saved_model(tmp_path, compiled(FOCAL))
+    zipfile.ZipFile(path).extractall(tmp_path / "folder")
+    assert archive.read(tmp_path / "folder") == archive.read(path)
+
+
+def zipped(path, **files) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in files.items():
+            file.writestr(f"{name}.json", text)
+
+
+def damaged(path) -> None:
+    zipped(path, config=json.dumps({"text": "a" * 10_000}))
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path.write_text("model"), "no .keras file"),
+        (lambda path: path.write_bytes(b""), "no .keras file"),
+        (lambda path: path.mkdir(), "no config.json"),
+        (lambda path: None, "cannot be read"),
+        (zipped, "no config.json"),
+        (lambda path: zipped(path, config="{"), "damaged"),
+        (lambda path: zipped(path, config=b"\xff\xfe\xff"), "damaged"),
+        (lambda path: zipped(path, config="[]"), "Expected a JSON object"),
+        (lambda path: zipped(path, config="[" * 10**6), "damaged"),
+        (lambda path: zipped(path, config="{}", metadata="1"), "Expected a JSON object"),
+        (lambda path: zipped(path, config=" " * (archive.LARGEST + 1)), "larger than 64 MiB"),
+        (damaged, "cannot be read|damaged|no .keras file"),
+        (
+            lambda path: zipped(
+                path, config=json.dumps(compiled(plugin_loss("a/b", provider="x")))
+            ),
+            "loss at 'loss' is damaged",
+        ),
+        (
+            lambda path: zipped(
+                path, config=json.dumps(compiled(plugin_loss("a/b", spec_version="1")))
+            ),
+            "loss at 'loss' is damaged",
+        ),
+    ],
+)
+def test_what_is_no_model_is_refused_with_a_reason(tmp_path, make, message) -> None:
+    path = tmp_path / "model.keras"
+    make(path)
+    with pytest.raises(archive.ArchiveError, match=message):
+        archive.read(path)
+
+
+def test_a_config_may_nest_as_deep_as_json_can_be_read(tmp_path) -> None:
+    config = b'{"a":' * 900 + json.dumps(FOCAL).encode() + b"}" * 900
+    (found,) = archive.read(saved_model(tmp_path, config)).losses
+    assert found.name == "imbalance/focal"
