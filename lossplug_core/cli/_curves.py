@@ -13,7 +13,6 @@ from lossplug_core.bridge import get_loss
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.cli._views import Case, View, view_of
 from lossplug_core.errors import LossplugError
-from lossplug_core.params import validate
 from lossplug_core.spec import LossSpec
 
 __all__ = ["Curve", "Picture", "picture_of"]
@@ -61,7 +60,8 @@ class Picture:
 
 def picture_of(
     spec: LossSpec,
-    given: Mapping[str, Sequence[Any]],
+    varied: str | None,
+    settings: Sequence[Mapping[str, Any]],
     *,
     span: tuple[float | None, float | None],
     target: float,
@@ -70,19 +70,14 @@ def picture_of(
 
     Args:
         spec: The loss.
-        given: The values of each parameter; only one may have several.
+        varied: The parameter that differs between settings, or None.
+        settings: All parameters, for each of its values.
         span: From where to where; None is the view's own.
         target: The target, for a loss of values.
 
     Raises:
-        LossplugError: A parameter is missing or wrong, or there is no picture for such a loss.
+        LossplugError: There is no picture for such a loss, or not one for all settings.
     """
-    varied = next((name for name, values in given.items() if len(values) > 1), None)
-    fixed = {name: values[0] for name, values in given.items()}
-    settings = [
-        validate(spec, fixed if varied is None else {**fixed, varied: value})
-        for value in given.get(varied or "", [None])
-    ]
     views = [view_of(spec, setting, target) for setting in settings]
     if any(view.axis != views[0].axis for view in views):
         raise LossplugError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
-__all__ = ["parse"]
+from lossplug_core.params import validate
+from lossplug_core.spec import LossSpec
+
+__all__ = ["complete", "parse"]
 
 _PYTHON = {"None": None, "True": True, "False": False}
 
@@ -37,6 +40,21 @@ def parse(given: Iterable[str]) -> dict[str, list[Any]]:
     if len(several) > 1:
         raise click.BadParameter(f"Only one can have several values, not {', '.join(several)}.")
     return parameters
+
+
+def complete(
+    spec: LossSpec, given: Mapping[str, Sequence[Any]]
+) -> tuple[str | None, list[dict[str, Any]]]:
+    """The parameter that varies, if one does, and all parameters for each of its values.
+
+    Raises:
+        ParameterError: A parameter is unknown, missing, or wrong.
+    """
+    varied = next((name for name, values in given.items() if len(values) > 1), None)
+    first = {name: values[0] for name, values in given.items()}
+    if varied is None:
+        return None, [validate(spec, first)]
+    return varied, [validate(spec, {**first, varied: value}) for value in given[varied]]
 
 
 def _split(text: str) -> list[str]:

@@ -80,8 +80,8 @@ def command(
     probabilities is drawn over logits, unless -p from_logits=false. With --json the numbers are
     written to stdout, and a picture is drawn only if it has an --output.
     """
-    from lossplug_core._app import registry
     from lossplug_core.cli._machine import start_keras
+    from lossplug_core.cli._specs import find
     from lossplug_core.params import parameters_of
 
     draws = output is not None or not as_json
@@ -90,13 +90,14 @@ def command(
             "Drawing needs matplotlib, which is not installed.",
             fix="pip install 'lossplug-core[plot]'",
         )
+    spec, _ = find(id)
+    if "from_logits" in parameters_of(spec):
+        parameters.setdefault("from_logits", [True])
+    varied, settings = _parameters.complete(spec, parameters)
     start_keras()
     from lossplug_core.cli._curves import picture_of
 
-    spec = registry.find(id)
-    if "from_logits" in parameters_of(spec):
-        parameters.setdefault("from_logits", [True])
-    picture = picture_of(spec, parameters, span=(low, high), target=target)
+    picture = picture_of(spec, varied, settings, span=(low, high), target=target)
     if draws:
         output = output or Path(f"{spec.id.replace('/', '-')}.png")
         _draw(spec, picture, output)

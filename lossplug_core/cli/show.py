@@ -8,7 +8,6 @@ import click
 
 from lossplug_core.cli import _complete
 from lossplug_core.cli._output import json_option, print_json, provider_json
-from lossplug_core.names import KERAS
 from lossplug_core.spec import PREDICTIONS, TARGETS
 
 if TYPE_CHECKING:
@@ -30,16 +29,11 @@ def command(id: str, as_json: bool) -> None:
     Formula, forms of target and prediction, parameters, conventions, example, reference. Its plugin
     is imported; Keras only for the losses of Keras itself.
     """
-    from lossplug_core._app import registry
+    from lossplug_core.cli._specs import find
     from lossplug_core.docstring import parse
 
-    winner = registry.resolve(id).winner
-    if winner is not None and winner.namespace == KERAS:
-        from lossplug_core.cli._machine import start_keras
-
-        start_keras()
-    spec = registry.find(id)
-    document = _document(spec, parse(spec.doc), () if winner is None else winner.aliases)
+    spec, aliases = find(id)
+    document = _document(spec, parse(spec.doc), aliases)
     if as_json:
         print_json(**document)
     else:

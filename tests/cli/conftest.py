@@ -63,7 +63,10 @@ def run() -> Run:
     """`lossplug` with these arguments, in this process."""
 
     def run(*arguments: object) -> click.testing.Result:
-        runner = click.testing.CliRunner()
+        try:
+            runner = click.testing.CliRunner(mix_stderr=False)
+        except TypeError:  # click 8.2 never mixes them
+            runner = click.testing.CliRunner()
         return runner.invoke(main, list(map(str, arguments)), catch_exceptions=False)
 
     return run
