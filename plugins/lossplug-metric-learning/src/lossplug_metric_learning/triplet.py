@@ -51,9 +51,9 @@ def triplet_semi_hard(
     Implementations disagree. TensorFlow Addons, the convention `tensorflow-addons`, divides the sum
     of the batch by its number of pairs (NaN if there are none), and gives a batch of one class the
     margin plus the distance of the positives. tensorflow-similarity looks for negatives beyond the
-    farthest positive only; pytorch-metric-learning averages all triplets whose negative lies
-    between the positive and the margin. The cosine distance is half the squared Euclidean distance
-    of normalised embeddings: for it, double the margin and halve the loss.
+    farthest positive only. The semi-hard miner of pytorch-metric-learning takes all triplets whose
+    negative lies between the positive and the margin. The cosine distance is half the squared
+    Euclidean distance of normalised embeddings: for it, double the margin and halve the loss.
 
     Formula:
         $$\ell_a = \frac{1}{|P_a|} \sum_{p \in P_a} \max(d_{ap} - d_{an} + m,\ 0)
@@ -111,7 +111,7 @@ def _semi_hard(distances: Any, negative: Any) -> Any:
     order = ops.argsort(to_negatives, axis=1)
     ascending = ops.take_along_axis(to_negatives, order, axis=1)
     farthest = ops.sum(ops.cast(negative, "int32"), axis=1, keepdims=True) - 1
-    place = ops.clip(_count_up_to(distances, ascending), 0, ops.maximum(farthest, 0))
+    place = ops.minimum(_count_up_to(distances, ascending), ops.maximum(farthest, 0))
     return ops.take_along_axis(distances, ops.take_along_axis(order, place, axis=1), axis=1)
 
 
