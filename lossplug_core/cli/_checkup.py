@@ -84,7 +84,6 @@ def _unused_words(found: Scan) -> Iterator[Finding]:
 def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
     """Aliases that only the entry points know, or only `@loss`."""
     target, distribution = entry.provider.target, entry.provider.distribution
-    function = key(spec.function.__name__)
     installed = {key(name): name for name in (entry.name, *entry.aliases)}
     declared = {key(name): name for name in spec.aliases}
     for name in (declared[same] for same in declared if same not in installed):
@@ -95,7 +94,7 @@ def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
             f'For the author of {distribution}: add the entry point {name} = "{target}".',
         )
     for name in (installed[key(alias)] for alias in entry.aliases):
-        if key(name) not in {*declared, function}:
+        if key(name) not in declared:
             yield Finding(
                 "undeclared-alias",
                 entry.id,

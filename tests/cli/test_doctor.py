@@ -1,6 +1,7 @@
 """`lossplug doctor`."""
 
 import json
+import os
 
 import pytest
 
@@ -93,6 +94,13 @@ def test_strict_mode_changes_nothing(site, findings, monkeypatch) -> None:
     site.install("lossplug-mad", entry_points="[lossplug.losses]\nmad = no target\n")
     assert list(findings("fake/odd")) == ["broken-plugin"]
     assert list(findings("lossplug-mad")) == ["malformed-entry-point"]
+
+
+def test_the_environment_is_left_as_it_was(site, run, monkeypatch) -> None:
+    monkeypatch.setenv("LOSSPLUG_DISABLE", "fake, other")
+    before = dict(os.environ)
+    run("doctor")
+    assert dict(os.environ) == before
 
 
 def test_a_hook_that_fails(site, findings, run) -> None:

@@ -79,6 +79,12 @@ def test_a_file_cannot_make_us_recommend_a_package_that_does_not_own_the_id(insp
     assert not found["fix"].startswith("pip")
 
 
+def test_an_option_of_pip_is_no_distribution(inspect) -> None:
+    provider = {"distribution": "--pre", "version": "1.0"}
+    found, _ = inspect(plugin_loss("--pre/sturdy", provider=provider))
+    assert not found["fix"].startswith("pip")
+
+
 def test_a_version_that_is_none_is_left_out_of_the_command(inspect) -> None:
     provider = {"distribution": "lossplug-no-such", "version": "1.0 --index-url=http://evil"}
     found, _ = inspect(plugin_loss("no-such/sturdy", provider=provider))

@@ -174,6 +174,7 @@ def offered(*words: str) -> list[str]:
 @pytest.mark.parametrize("command", ["show", "why", "plot"])
 def test_the_shell_completes_ids_and_names(plugin, command) -> None:
     assert "fake/hard" in offered(command, "")
+    assert "sigmoid_hard" not in offered(command, "")
     assert offered(command, "fake/h") == ["fake/hard"]
     assert offered(command, "sigmoid_h") == ["sigmoid_hard"]
     assert "keras/huber" in offered(command, "keras/")

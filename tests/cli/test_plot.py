@@ -178,6 +178,12 @@ def test_each_form_has_its_view(numbers, arguments, labels, axis) -> None:
 
 
 @pytest.mark.backend
+def test_probabilities_of_classes_sum_to_1(numbers) -> None:
+    (curve,) = numbers("sparse_categorical_crossentropy", "-p", "from_logits=false")["curves"]
+    assert curve["loss"] == pytest.approx([-math.log(p) for p in curve["at"]], abs=1e-4)
+
+
+@pytest.mark.backend
 def test_a_weight_per_class_is_a_curve_per_class(numbers) -> None:
     first, second = numbers("classes", "-p", "weights=[1,2]", "--from", 1, "--to", 2)["curves"]
     assert second["loss"] == pytest.approx([2 * value for value in first["loss"]])
