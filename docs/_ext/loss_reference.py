@@ -1,0 +1,203 @@
+"""One page for each loss, written when the documentation is built.
+
+A page says what `lossplug show ID --json` says, and shows what `lossplug plot ID` draws. The losses
+are those of the plugins that are installed; Keras's own are one table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from lossplug_core._keras_table import KERAS_LOSSES
+from lossplug_core.cli import main
+from lossplug_core.names import KERAS
+from lossplug_core.spec import PREDICTIONS, TARGETS
+
+FOLDER = Path(__file__).parents[1] / "reference" / "losses"
+
+PLOTS = {
+    "imbalance/categorical_focal": "gamma=0,1,2,5",
+    "imbalance/class_balanced": "samples_per_class=[900,90,10]",
+    "imbalance/focal": "gamma=0,1,2,5",
+    "imbalance/margin_hinge": "margin=[1,2]",
+    "imbalance/weighted_binary_crossentropy": "positive_weight=1,3,9",
+    "imbalance/weighted_categorical_crossentropy": "class_weights=[1,3,9]",
+    "metric-learning/contrastive": "margin=0.5,1,1.5",
+    "metric-learning/pair_contrastive": "margin=0.5,1,1.5",
+    "metric-learning/supcon": "temperature=0.1,0.5,1",
+    "metric-learning/triplet_semi_hard": "margin=0.2,0.5,1",
+}
+"""What is drawn on a loss's page: the values of one parameter. Others are drawn as they are."""
+
+
+def write_reference(app: Any) -> None:
+    """Write all pages, and delete those of losses that are gone."""
+    del app
+    ids = [loss["id"] for loss in _lossplug("list")["losses"] if loss["namespace"] != KERAS]
+    losses = [_lossplug("show", id) for id in ids]
+    pages = {
+        FOLDER / "index.md": _index(losses),
+        FOLDER / "keras.md": _keras(),
+        FOLDER / "forms.md": _forms(),
+    }
+    for loss in losses:
+        pages[FOLDER / f"{loss['id']}.md"] = "\n\n".join(_page(loss)) + "\n"
+    for page, text in pages.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+    for page in set(FOLDER.rglob("*.md")) - set(pages):
+        page.unlink()
+
+
+def _lossplug(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False)
+    if result.exit_code:
+        raise RuntimeError(f"lossplug {' '.join(arguments)}: {result.output}")
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def _page(loss: Mapping[str, Any]) -> Iterator[str]:
+    id = loss["id"]
+    yield f"# {id.rpartition('/')[2]}"
+    yield loss["summary"]
+    yield f"```python\n{_call(loss)}\n```"
+    yield loss["description"]
+    yield f"## Formula\n\n{loss['formula']}"
+    yield from _picture(id)
+    yield "## Target and prediction"
+    yield _table(
+        ("argument", "forms", "meaning"),
+        [
+            (f"`{argument}`", " or ".join(f"`{form}`" for form in value["forms"]), value["meaning"])
+            for argument, value in (("y_true", loss["y_true"]), ("y_pred", loss["y_pred"]))
+        ],
+    )
+    yield f"Returns: {loss['returns']}"
+    if loss["parameters"]:
+        yield "## Parameters"
+        yield _table(("name", "type", "default", "meaning"), map(_parameter, loss["parameters"]))
+    if loss["conventions"]:
+        yield "## Conventions"
+        yield "`convention=` sets what makes the loss agree with a well-known implementation:"
+        rows = [(f"`{name}`", _assigned(values)) for name, values in loss["conventions"].items()]
+        yield _table(("convention", "parameters"), rows)
+    if loss["raises"]:
+        yield "## Errors"
+        yield _table(("error", "when"), [(f"`{e}`", when) for e, when in loss["raises"].items()])
+    yield f"## Example\n\n```pycon\n{loss['example']}\n```"
+    yield f"## Reference\n\n{loss['reference']} <{loss['paper_url']}>"
+    yield "## Where it comes from"
+    yield _table(("", ""), _origin(loss))
+
+
+def _call(loss: Mapping[str, Any]) -> str:
+    arguments = [
+        f"{p['name']}=..." if p["required"] else f"{p['name']}={p['default']!r}"
+        for p in loss["parameters"]
+    ]
+    call = f"get_loss({', '.join([repr(loss['id']), *arguments])})"
+    if len(call) <= 80:
+        return call
+    return "\n    ".join(["get_loss(", *(f"{a}," for a in [repr(loss["id"]), *arguments])]) + "\n)"
+
+
+def _picture(id: str) -> Iterator[str]:
+    options = ["-p", PLOTS[id]] if id in PLOTS else []
+    picture = FOLDER / f"{id}.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    _lossplug("plot", id, *options, "-o", str(picture))
+    yield f"![Value and gradient of {id}]({picture.name})"
+    yield f"This is `lossplug plot {' '.join([id.rpartition('/')[2], *options])}`."
+
+
+def _parameter(parameter: Mapping[str, Any]) -> tuple[str, ...]:
+    default = "required" if parameter["required"] else f"`{parameter['default']!r}`"
+    return f"`{parameter['name']}`", parameter["type"], default, parameter["meaning"]
+
+
+def _assigned(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}={value!r}`" for name, value in values.items())
+
+
+def _origin(loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    provider = loss["provider"]
+    yield "id", f"`{loss['id']}`"
+    if loss["aliases"]:
+        yield "also called", ", ".join(f"`{alias}`" for alias in loss["aliases"])
+    yield "distribution", f"`{provider['distribution']}`"
+    yield "function", f"`{provider['target']}`"
+
+
+def _index(losses: Iterable[Mapping[str, Any]]) -> str:
+    parts = [
+        "# The losses",
+        "Every loss of the plugins in this repository, and [all of Keras's own](keras.md). Your "
+        "own list, with the plugins that you have installed, is what `lossplug list` prints.",
+    ]
+    for namespace, group in groupby(losses, key=lambda loss: loss["id"].partition("/")[0]):
+        rows = [
+            (f"[{loss['id'].rpartition('/')[2]}]({loss['id']}.md)", loss["summary"])
+            for loss in group
+        ]
+        parts += [f"## {namespace}", _table(("loss", "summary"), rows)]
+    pages = "\n".join([*(loss["id"] for loss in losses), "keras", "forms"])
+    parts.append(f":::{{toctree}}\n:hidden:\n\n{pages}\n:::")
+    return "\n\n".join(parts) + "\n"
+
+
+def _keras() -> str:
+    rows = [
+        (
+            f"`keras/{row.name}`",
+            ", ".join(f"`{alias}`" for alias in row.aliases),
+            f"`{row.class_name}`",
+            " or ".join(row.y_true),
+            " or ".join(row.y_pred),
+        )
+        for row in KERAS_LOSSES
+    ]
+    return "\n\n".join(
+        [
+            "# Keras's own losses",
+            "They are found by the same names as in Keras, and come as Keras's own objects, so "
+            "that a model saved with one does not need lossplug. Only where the installed Keras "
+            "would lose a parameter when it saves a loss, as 3.15.1 does with `Huber`'s `delta`, "
+            "it is wrapped, and comes back whole. `lossplug show keras/huber` prints what the "
+            "installed Keras says of a loss.",
+            _table(("id", "also", "class in `keras.losses`", "y_true", "y_pred"), rows),
+            "",
+        ]
+    )
+
+
+def _forms() -> str:
+    parts = [
+        "# Forms of target and prediction",
+        "A loss declares which forms it takes, `y_true` and `y_pred` of `@loss`, and is found by "
+        "them: `lossplug list --y-true class_ids`.",
+    ]
+    for heading, forms in (("Targets", TARGETS), ("Predictions", PREDICTIONS)):
+        rows = [(f"`{form}`", meaning) for form, meaning in forms.items()]
+        parts += [f"## {heading}", _table(("form", "meaning"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    )
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Write the pages before Sphinx looks for them."""
+    app.connect("builder-inited", write_reference)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

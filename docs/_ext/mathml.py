@@ -1,0 +1,43 @@
+"""Formulas as MathML, which browsers draw themselves: nothing to download, and no JavaScript."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+# docutils knows \Bigl( and \Bigr), but not \Big.
+_OPENING, _CLOSING = re.compile(r"\\([Bb]igg?)(?=[(\[])"), re.compile(r"\\([Bb]igg?)(?=[)\]])")
+
+
+def _mathml(node: nodes.Element, *, as_block: bool) -> str:
+    latex = _CLOSING.sub(r"\\\1r", _OPENING.sub(r"\\\1l", node.astext()))
+    try:
+        return tex2mathml(latex, as_block=as_block)
+    except MathError as error:
+        logger.warning("cannot draw the formula %s: %s", latex, error, location=node)
+        return f"<code>{nodes.unescape(latex)}</code>"
+
+
+def _inline(writer: Any, node: nodes.math) -> None:
+    writer.body.append(_mathml(node, as_block=False))
+    raise nodes.SkipNode
+
+
+def _block(writer: Any, node: nodes.math_block) -> None:
+    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    writer.body.append(_mathml(node, as_block=True))
+    writer.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Offer this way of drawing formulas to Sphinx."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
