@@ -72,7 +72,8 @@ def _print(report: dict[str, Any]) -> None:
     click.echo(columns([("python", report["python"]), *packages, ("backend", backend), *settings]))
     _heading("Plugins")
     plugins = [
-        (p["distribution"], p["version"], f"{p['losses']} losses") for p in report["plugins"]
+        (p["distribution"], p["version"], f"{p['losses']} loss{'es' * (p['losses'] > 1)}")
+        for p in report["plugins"]
     ]
     click.echo(columns(plugins, indent="  ") if plugins else "  none")
     if report["hooks"]:
