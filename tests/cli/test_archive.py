@@ -4,9 +4,9 @@ import json
 import zipfile
 
 import pytest
-from saved import compiled, plugin_loss, saved_model
 
 from lossplug_core import archive
+from saved import compiled, plugin_loss, saved_model
 
 FOCAL = plugin_loss("imbalance/focal", parameters={"gamma": 3.0})
 HUBER = {

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import pytest
+
 from saved import compiled, plugin_loss, saved_model
 
 VERSIONED = """

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 from click.shell_completion import BashComplete
-from saved import compiled, plugin_loss, saved_model
 
 from lossplug_core.cli import main
+from saved import compiled, plugin_loss, saved_model
 
 COMMANDS = ["doctor", "inspect", "list", "plot", "show", "why"]
 
