@@ -78,7 +78,18 @@ def as_tensor(data: Any, argument: str) -> Any:
         raise DataError(
             f"{argument} is not an array of numbers.", expected="numbers", received=data
         )
-    return ops.convert_to_tensor(array)
+    tensor = ops.convert_to_tensor(array)
+    if array.dtype.kind in "iu" and array.size and _is_integer(tensor):
+        # JAX keeps 32 bits, and would let labels that differ above them merge.
+        limits = np.iinfo(keras.backend.standardize_dtype(tensor.dtype))
+        if array.min() < limits.min or array.max() > limits.max:
+            raise DataError(
+                f"{argument} has integers that {keras.backend.backend()} cannot hold.",
+                expected=f"integers from {limits.min} to {limits.max}",
+                received=int(array.max()),
+                fix="numpy.unique(labels, return_inverse=True)[1] numbers them from 0.",
+            )
+    return tensor
 
 
 def _shape(tensor: Any) -> tuple[int | None, ...]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from lossplug_core import find_spec, get_loss
 
-STEPS, ROUNDS, BATCH = 200, 15, 256
+STEPS, ROUNDS, BATCH = 100, 9, 256
 CASES = {
     "imbalance/focal": ({"from_logits": True}, 1),
     "imbalance/categorical_focal": ({"from_logits": True}, 10),

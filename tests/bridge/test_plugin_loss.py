@@ -86,6 +86,16 @@ def test_integer_labels_stay_integers(dtype) -> None:
     assert ops.convert_to_numpy(counts).tolist() == [1, 2, 2]
 
 
+def test_labels_that_the_backend_would_merge_are_refused() -> None:
+    labels = np.array([1, 1 + 2**32], "int64")
+    if keras.backend.backend() == "jax":  # which keeps 32 bits
+        with pytest.raises(DataError, match="cannot hold"):
+            get_loss(same_label)(labels, np.ones((2, 2)))
+    else:
+        counts = get_loss(same_label, reduction=None)(labels, np.ones((2, 2)))
+        assert ops.convert_to_numpy(counts).tolist() == [1, 1]
+
+
 def test_integer_labels_stay_integers_in_fit() -> None:
     labels = np.array([16777216, 16777217])
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+
 from lossplug_metric_learning._pairs import squared_distances
 from lossplug_metric_learning.triplet import _count_up_to
 

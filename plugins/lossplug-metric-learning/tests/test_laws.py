@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
 
 BATCH, FEATURES = 8, 3  # one shape: nothing is compiled twice

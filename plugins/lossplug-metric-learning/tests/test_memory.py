@@ -9,6 +9,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+
 from lossplug_metric_learning import contrastive, supcon, triplet_semi_hard
 
 BATCH, FEATURES = 48, 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
 
 from lossplug_core.errors import DataError
+from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
 
 ON_EMBEDDINGS = [contrastive, supcon, triplet_semi_hard]
 LABELS = np.array([0, 1, 0, 1, 2], "int32")

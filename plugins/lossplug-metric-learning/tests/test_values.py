@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 

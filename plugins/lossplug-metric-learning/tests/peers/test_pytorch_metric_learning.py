@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lossplug_metric_learning import contrastive, supcon, triplet_semi_hard
 
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
+from lossplug_metric_learning import contrastive, supcon, triplet_semi_hard
 
 pytest.importorskip("pytorch_metric_learning")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from lossplug_metric_learning import pair_contrastive, supcon, triplet_semi_hard
 
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
+from lossplug_metric_learning import pair_contrastive, supcon, triplet_semi_hard
 
 SIZES = [(8, 3, 2), (16, 2, 3), (33, 16, 5), (64, 32, 40)]  # samples, features, classes
 
