@@ -156,9 +156,7 @@ def _index(losses: Iterable[Mapping[str, Any]]) -> str:
 def _keras() -> str:
     rows = [
         (
-            f"`keras/{row.name}`",
-            ", ".join(f"`{alias}`" for alias in row.aliases),
-            f"`{row.class_name}`",
+            ", ".join(f"`{name}`" for name in (row.name, *row.aliases)),
             " or ".join(row.y_true),
             " or ".join(row.y_pred),
         )
@@ -167,12 +165,13 @@ def _keras() -> str:
     return "\n\n".join(
         [
             "# Keras's own losses",
-            "They are found by the same names as in Keras, and come as Keras's own objects, so "
-            "that a model saved with one does not need lossplug. Only where the installed Keras "
-            "would lose a parameter when it saves a loss, as 3.15.1 does with `Huber`'s `delta`, "
-            "it is wrapped, and comes back whole. `lossplug show keras/huber` prints what the "
-            "installed Keras says of a loss.",
-            _table(("id", "also", "class in `keras.losses`", "y_true", "y_pred"), rows),
+            "Their namespace is `keras`, and need not be written: `mse` is "
+            "`keras/mean_squared_error`. They come as Keras's own objects, so that a model saved "
+            "with one does not need lossplug. Only where the installed Keras would lose a "
+            "parameter when it saves a loss, as 3.15.1 does with `Huber`'s `delta`, it is wrapped, "
+            "and comes back whole.",
+            "`lossplug show keras/huber` prints what the installed Keras says of a loss.",
+            _table(("names", "`y_true`", "`y_pred`"), rows),
             "",
         ]
     )

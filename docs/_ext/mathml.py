@@ -12,12 +12,18 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-# docutils knows \Bigl( and \Bigr), but not \Big.
-_OPENING, _CLOSING = re.compile(r"\\([Bb]igg?)(?=[(\[])"), re.compile(r"\\([Bb]igg?)(?=[)\]])")
+# docutils knows \Bigl( and \Bigr), but not \Big, and leaves no space in \log p.
+_REPLACEMENTS = (
+    (re.compile(r"\\([Bb]igg?)(?=[(\[])"), r"\\\1l"),
+    (re.compile(r"\\([Bb]igg?)(?=[)\]])"), r"\\\1r"),
+    (re.compile(r"\\(exp|log|max|min) (?=[a-z\\])"), r"\\\1\\,"),
+)
 
 
 def _mathml(node: nodes.Element, *, as_block: bool) -> str:
-    latex = _CLOSING.sub(r"\\\1r", _OPENING.sub(r"\\\1l", node.astext()))
+    latex = node.astext()
+    for pattern, replacement in _REPLACEMENTS:
+        latex = pattern.sub(replacement, latex)
     try:
         return tex2mathml(latex, as_block=as_block)
     except MathError as error:
