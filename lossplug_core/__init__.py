@@ -13,6 +13,7 @@ from wrapt import when_imported
 from lossplug_core import ops
 from lossplug_core.errors import (
     AmbiguousLossError,
+    BackendError,
     BrokenPluginError,
     ConfigError,
     DataError,
@@ -49,6 +50,7 @@ __all__ = [
     "PREDICTIONS",
     "TARGETS",
     "AmbiguousLossError",
+    "BackendError",
     "BrokenPluginError",
     "ClassCounts",
     "ClassWeights",
@@ -99,7 +101,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_AT_FIRST_USE[name]}"), name)
+    from lossplug_core._backend import starting_keras
+
+    with starting_keras():
+        value = getattr(import_module(f"{__name__}.{_AT_FIRST_USE[name]}"), name)
     globals()[name] = value
     return value
 

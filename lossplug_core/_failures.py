@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -24,7 +25,8 @@ __all__ = ["failure", "pip_install"]
 
 def pip_install(distribution: str, version: str | None = None) -> str:
     """The command that installs a distribution, safe to paste into a shell."""
-    requirement = distribution if version is None else f"{distribution}=={version}"
+    exact = version is not None and re.fullmatch(r"[0-9][A-Za-z0-9.!+]*", version)
+    requirement = f"{distribution}=={version}" if exact else distribution
     return f"pip install {shlex.quote(requirement)}"
 
 

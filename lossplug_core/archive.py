@@ -58,6 +58,17 @@ class SavedLoss:
     distribution: str | None = None
     distribution_version: str | None = None
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config, as far as it decides whether the loss can be loaded."""
+        provider = {"distribution": self.distribution, "version": self.distribution_version}
+        return {
+            "id": self.name,
+            "spec_version": self.version,
+            "parameters": self.parameters,
+            "provider": provider if self.distribution else None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:

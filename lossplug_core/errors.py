@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = [
     "AmbiguousLossError",
+    "BackendError",
     "BrokenPluginError",
     "ConfigError",
     "DataError",
@@ -69,6 +70,10 @@ class LossplugError(Exception):
         self.nearest = tuple(nearest)
         self.fix = fix
         self.__dict__.update(facts)
+
+
+class BackendError(LossplugError, ImportError):
+    """Keras cannot start: its backend is missing, or does not work."""
 
 
 class SpecError(LossplugError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["KERAS", "key", "namespace_of", "normalized", "split"]
+__all__ = ["KERAS", "is_distribution", "key", "namespace_of", "normalized", "split"]
 
 KERAS = "keras"
 """The namespace of Keras's own losses. No plugin can have it."""
@@ -33,6 +33,11 @@ def normalized(distribution: str) -> str:
         'lossplug-metric-learning'
     """
     return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+
+
+def is_distribution(name: str) -> bool:
+    """Whether a distribution can have this name. What it is read from may be hostile."""
+    return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) is not None
 
 
 def namespace_of(distribution: str) -> str:

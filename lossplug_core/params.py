@@ -25,7 +25,7 @@ from lossplug_core.spec import LossSpec
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["REQUIRED", "Parameter", "dump", "parameters_of", "validate"]
+__all__ = ["REQUIRED", "Parameter", "coerce", "dump", "parameters_of", "validate"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -114,7 +114,7 @@ def validate(
                 fix=f"get_loss({spec.id!r}, {name}=…)",
                 parameter=name,
             )
-        complete[name] = _coerce(spec, parameter, value)
+        complete[name] = coerce(spec, parameter, value)
     return complete
 
 
@@ -142,7 +142,13 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
         ) from error
 
 
-def _coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
+def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
+    """A value as the type of its parameter.
+
+    Raises:
+        ParameterError: It has the wrong type or is out of bounds.
+        SpecError: The type is not one that can be checked.
+    """
     from pydantic import ValidationError
 
     try:

@@ -10,14 +10,17 @@ import importlib
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+from lossplug_core._backend import starting_keras
 from lossplug_core._failures import failure
 from lossplug_core._index import Index, Loser, Resolution, build
 from lossplug_core._keras_table import KerasLoss
 from lossplug_core.discovery import Entry, Finding, invalidate_caches
 from lossplug_core.errors import (
+    BackendError,
     BrokenPluginError,
     IdentifierError,
     LossplugError,
@@ -54,11 +57,19 @@ class Registry:
             ForbiddenLossError: A rule forbids it.
             BrokenPluginError: Its plugin cannot be imported.
         """
+        return self._load(self.entry(identifier), self._current())
+
+    def entry(self, identifier: str) -> Entry:
+        """The entry of a loss. Reads metadata only.
+
+        Raises:
+            LossplugError: As `find`, but for a broken plugin.
+        """
         index = self._current()
         resolution = self._resolve(identifier, index)
         if resolution.winner is None:
             raise self._failure(resolution, index)
-        return self._load(resolution.winner, index)
+        return resolution.winner
 
     def resolve(self, identifier: str) -> Resolution:
         """Which loss a name means, and by which rule. Reads metadata only."""
@@ -73,9 +84,7 @@ class Registry:
         index = self._current()
         return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
 
-    def described(
-        self, entries: Iterable[Entry]
-    ) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
+    def described(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
         """Entries with what they declare; a broken plugin is left out with a warning.
 
         Plugins' modules are imported, Keras is not: its losses are described by a table.
@@ -172,7 +181,10 @@ class Registry:
             return spec
         # No lock is held here: an import may run anything, also another thread's look-up.
         try:
-            spec = _import_spec(entry, index.keras.get(entry))
+            with starting_keras() if entry in index.keras else nullcontext():
+                spec = _import_spec(entry, index.keras.get(entry))
+        except BackendError:
+            raise
         except (Exception, SystemExit) as error:
             index.broken[entry] = error
             raise BrokenPluginError(

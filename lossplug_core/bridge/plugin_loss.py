@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from lossplug_core._app import registry
-from lossplug_core.bridge.config import read, written_by
 from lossplug_core.bridge.targets import as_tensor, marked, prepare
+from lossplug_core.config import read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS
 from lossplug_core.params import dump, parameters_of, validate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Finding, Scan
 from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS, key
-from lossplug_core.params import Parameter, _coerce, parameters_of
-from lossplug_core.settings import disabled_by, disabled_text
+from lossplug_core.params import Parameter, coerce, parameters_of
+from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
 
 __all__ = ["findings_of"]
@@ -68,10 +67,9 @@ def _unused_words(found: Scan) -> Iterator[Finding]:
         distribution = entry.provider.distribution
         things += [(entry.namespace, name, distribution) for name in (entry.name, *entry.aliases)]
     names = {text for thing in things for text in (thing[0], thing[2], "/".join(thing[:2]))}
-    for word in filter(None, re.split(r"[,;\s]+", disabled_text())):
-        with _environment("LOSSPLUG_DISABLE", word):
-            if any(disabled_by(*thing) for thing in things):
-                continue
+    for word in disabled_words():
+        if any(switches_off(word, *thing) for thing in things):
+            continue
         near = [name for name in difflib.get_close_matches(word, names, n=1) if name]
         yield Finding(
             "unused-disable",
@@ -124,7 +122,7 @@ def _parameters(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
 def _refused(spec: LossSpec, parameter: Parameter, value: Any) -> str | None:
     """Why a value is not one of a parameter, or None."""
     try:
-        _coerce(spec, parameter, value)
+        coerce(spec, parameter, value)
     except ParameterError as error:
         return f"{error.what} Received {value!r}."
     except Exception as error:  # an annotation that pydantic does not know

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from lossplug_core._app import registry
-from lossplug_core._failures import pip_install
 from lossplug_core.archive import SavedLoss
-from lossplug_core.errors import LossplugError, UnknownLossError
-from lossplug_core.names import KERAS, namespace_of, split
+from lossplug_core.config import read
+from lossplug_core.errors import ConfigError, LossplugError, ParameterError
+from lossplug_core.names import KERAS, split
 from lossplug_core.params import validate
 from lossplug_core.spec import Provider
 
 __all__ = ["Presence", "look_up"]
-
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_VERSION = re.compile(r"[0-9][A-Za-z0-9.!+]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +44,17 @@ def look_up(saved: SavedLoss) -> Presence:
         return Presence("unknown", problem, "Import that program first, or pass custom_objects.")
     try:
         return _of_installed(saved)
-    except UnknownLossError as error:
-        return Presence("missing", error.what, _pip_command(saved) or error.fix)
     except LossplugError as error:
         return Presence("missing", error.what, error.fix)
 
 
 def _of_installed(saved: SavedLoss) -> Presence:
-    if split(saved.name)[0] is None:
-        problem = "It was a function that no plugin provided when the model was saved."
-        return Presence("missing", problem, "Publish it in a plugin, and save the model again.")
-    resolution = registry.resolve(saved.name)
-    winner = resolution.winner
-    if winner is None:
-        raise registry.explain(resolution)
-    if winner.namespace == KERAS:
-        return Presence("here", provider=winner.provider, version=1)
-    spec, distribution = registry.find(winner.id), winner.provider.distribution
-    version = saved.version or 1
-    if version > spec.version:
-        problem = f"It was saved as version {version}; here is version {spec.version}."
-        fix = f"pip install --upgrade {distribution}"
-        return Presence("missing", problem, fix, winner.provider, spec.version)
-    if version < spec.version and spec.migrate is None:
-        problem = f"It was saved as version {version}; version {spec.version} here cannot read it."
-        fix = _pip_command(saved) or f"Install an older version of {distribution}."
-        return Presence("missing", problem, fix, winner.provider, spec.version)
-    if version == spec.version:
-        validate(spec, saved.parameters)
-    return Presence("here", provider=winner.provider, version=spec.version)
-
-
-def _pip_command(saved: SavedLoss) -> str | None:
-    """How to install what saved the loss, if a distribution of that name can own its id.
-
-    A file may claim anything, and the command is there to be pasted into a shell.
-    """
-    distribution, version = saved.distribution or "", saved.distribution_version or ""
-    owner = _DISTRIBUTION.fullmatch(distribution) and namespace_of(distribution)
-    if not owner or owner != split(saved.name)[0]:
-        return None
-    return pip_install(distribution, version if _VERSION.fullmatch(version) else None)
+    if split(saved.name)[0] == KERAS:
+        return Presence("here", provider=registry.entry(saved.name).provider, version=1)
+    try:
+        spec, parameters, _ = read(saved.config, registry)
+        validate(spec, parameters)
+    except (ConfigError, ParameterError) as error:
+        spec = registry.find(saved.name)
+        return Presence("missing", error.what, error.fix, spec.provider, spec.version)
+    return Presence("here", provider=spec.provider, version=spec.version)

@@ -15,12 +15,9 @@ def find(name: str) -> tuple[LossSpec, tuple[str, ...]]:
     Raises:
         LossplugError: No loss is meant, or it cannot be loaded, or Keras cannot start.
     """
-    resolution = registry.resolve(name)
-    winner = resolution.winner
-    if winner is None:
-        raise registry.explain(resolution)
-    if winner.namespace == KERAS:
+    entry = registry.entry(name)
+    if entry.namespace == KERAS:
         from lossplug_core.cli._machine import start_keras
 
         start_keras()
-    return registry.find(name), winner.aliases
+    return registry.find(name), entry.aliases

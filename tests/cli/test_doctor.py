@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from lossplug_core import _backend
 from lossplug_core.cli import _machine
 
 
@@ -204,13 +205,13 @@ def test_a_word_of_lossplug_disable_that_switches_nothing_off(site, findings, mo
 
 
 def test_a_backend_that_is_not_installed(findings, monkeypatch) -> None:
-    monkeypatch.setattr(_machine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_backend.importlib.util, "find_spec", lambda name: None)
     found = findings("jax")["no-backend"]
     assert found["fix"] == "pip install 'lossplug-core[jax]'"
 
 
 def test_another_backend_that_is_installed_is_offered(findings, monkeypatch) -> None:
-    monkeypatch.setattr(_machine.importlib.util, "find_spec", lambda name: name == "torch" or None)
+    monkeypatch.setattr(_backend.importlib.util, "find_spec", lambda name: name == "torch" or None)
     found = findings("jax")["no-backend"]
     assert found["fix"].endswith("or set KERAS_BACKEND=torch, which is installed")
 

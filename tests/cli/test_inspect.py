@@ -11,7 +11,7 @@ VERSIONED = """
 from lossplug_core import loss
 
 def migrate(version, parameters):
-    raise AssertionError("inspect runs nothing of a plugin on what a file says")
+    return dict(scale=parameters["factor"])
 
 @loss(y_true="values", y_pred="values", version=3{migrate})
 def versioned(y_true, y_pred, *, scale: float = 1.0):
@@ -115,7 +115,10 @@ def test_versions_of_a_loss(site, inspect, migrate, version, state, fix) -> None
         modules={"versioned_losses": VERSIONED.format(migrate=migrate)},
         entry_points="[lossplug.losses]\nversioned = versioned_losses:versioned\n",
     )
-    found, exit_code = inspect(plugin_loss("fake/versioned", spec_version=version))
+    parameters = {"factor": 2} if version == 2 else {"scale": 2}
+    found, exit_code = inspect(
+        plugin_loss("fake/versioned", spec_version=version, parameters=parameters)
+    )
     assert (found["state"], found["fix"]) == (state, fix)
     assert found["installed_spec_version"] == 3
     assert exit_code == (state == "missing")

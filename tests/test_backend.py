@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lossplug_core.cli import _machine
+from lossplug_core import _backend
 
 
 @pytest.fixture
@@ -24,25 +24,25 @@ def keras_json(tmp_path, monkeypatch):
 
 def test_the_backend_is_that_of_keras_json(keras_json) -> None:
     path = keras_json('{"backend": "torch"}')
-    assert _machine.backend() == _machine.Backend("torch", path)
+    assert _backend.backend() == _backend.Backend("torch", path)
 
 
 def test_the_environment_wins_over_keras_json(keras_json, monkeypatch) -> None:
     keras_json('{"backend": "torch"}')
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert _machine.backend() == _machine.Backend("jax", "KERAS_BACKEND")
+    assert _backend.backend() == _backend.Backend("jax", "KERAS_BACKEND")
 
 
 def test_without_both_it_is_that_of_keras(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert _machine.backend().name == "tensorflow"
+    assert _backend.backend().name == "tensorflow"
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_keras_json_that_cannot_be_read_is_a_finding(keras_json, text) -> None:
     keras_json(text)
-    (found,) = [f for f in _machine.backend_findings() if f.kind == "keras-config"]
+    (found,) = [f for f in _backend.backend_findings() if f.kind == "keras-config"]
     assert "Keras writes it again" in found.fix
 
 
@@ -57,4 +57,15 @@ def test_keras_itself_decides_like_that(keras_json, monkeypatch, source) -> None
         monkeypatch.setenv("KERAS_BACKEND", chosen)
     code = "import keras; print(keras.backend.backend())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert _machine.backend().name == done.stdout.strip() == chosen
+    assert _backend.backend().name == done.stdout.strip() == chosen
+
+
+@pytest.mark.parametrize(
+    "code", ["from lossplug_core import get_loss", "lossplug_core.find_spec('keras/huber')"]
+)
+def test_a_backend_that_is_not_there_is_told_with_its_fix(code, monkeypatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "abacus")
+    script = f"import lossplug_core\ntry: {code}\nexcept lossplug_core.BackendError as e: print(e)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Keras cannot start" in done.stdout, done.stderr
+    assert "Next: Set KERAS_BACKEND to" in done.stdout

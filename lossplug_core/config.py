@@ -15,7 +15,7 @@ from lossplug_core.errors import (
     LossNotInstalledError,
     UnknownLossError,
 )
-from lossplug_core.names import namespace_of, split
+from lossplug_core.names import is_distribution, namespace_of, split
 from lossplug_core.registry import Registry
 from lossplug_core.spec import LossSpec
 
@@ -59,7 +59,7 @@ def read(
         )
     spec = _find(config, registry)
     common = {key: config[key] for key in ("reduction", "dtype", "name") if key in config}
-    return spec, _migrated(spec, version, dict(parameters)), common
+    return spec, _migrated(config, spec, version, dict(parameters)), common
 
 
 def _find(config: Mapping[str, Any], registry: Registry) -> LossSpec:
@@ -75,23 +75,34 @@ def _find(config: Mapping[str, Any], registry: Registry) -> LossSpec:
     try:
         return registry.find(id)
     except UnknownLossError as error:
-        provider = config.get("provider")
-        if not isinstance(provider, Mapping):
-            raise
-        distribution, version = str(provider.get("distribution")), str(provider.get("version"))
-        # A file may claim anything: only a distribution that can own the id is worth naming.
-        if namespace_of(distribution) != split(id)[0]:
+        saver = _saver(config)
+        if saver is None:
             raise
         raise LossNotInstalledError(
-            f"The loss {id!r} was saved by {distribution} {version}, which is not installed here "
-            "or has it no more.",
-            fix=pip_install(distribution, version),
+            f"The loss {id!r} was saved by {' '.join(saver)}, which is not installed here or has "
+            "it no more.",
+            fix=pip_install(*saver),
             identifier=id,
-            distribution=distribution,
+            distribution=saver[0],
         ) from error
 
 
-def _migrated(spec: LossSpec, version: int, parameters: dict[str, Any]) -> dict[str, Any]:
+def _saver(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The distribution and version that saved a config, if it can be believed.
+
+    A file may claim anything: only a distribution that can own the id is worth naming.
+    """
+    provider = config.get("provider")
+    if not isinstance(provider, Mapping):
+        return None
+    distribution, version = str(provider.get("distribution")), str(provider.get("version"))
+    owns_id = is_distribution(distribution) and namespace_of(distribution) == split(config["id"])[0]
+    return (distribution, version) if owns_id else None
+
+
+def _migrated(
+    config: Mapping[str, Any], spec: LossSpec, version: int, parameters: dict[str, Any]
+) -> dict[str, Any]:
     if version == spec.version:
         return parameters
     distribution = spec.provider.distribution if spec.provider else "its plugin"
@@ -106,6 +117,16 @@ def _migrated(spec: LossSpec, version: int, parameters: dict[str, Any]) -> dict[
         raise ConfigError(
             f"The loss {spec.id!r} was saved as version {version} and now is version "
             f"{spec.version}; its plugin does not say how to go from one to the other.",
-            fix=f"Install an older version of {distribution}, or ask its author for a migration.",
+            fix=pip_install(*saver)
+            if (saver := _saver(config))
+            else f"Install an older version of {distribution}.",
         )
-    return spec.migrate(version, parameters)
+    try:
+        return dict(spec.migrate(version, parameters))
+    except Exception as error:
+        raise ConfigError(
+            f"The plugin cannot migrate {spec.id!r} from version {version} to {spec.version}: "
+            f"{type(error).__name__}: {error}",
+            received=parameters,
+            fix=f"Tell the author of {distribution}.",
+        ) from error
