@@ -132,7 +132,7 @@ def test_a_missing_plugin_is_answered_with_the_pip_command(site, tmp_path) -> No
             LossNotInstalledError,
         ),
         (
-            {"provider": {"distribution": "-rm -rf", "version": "1"}, "id": "-rm -rf/one"},
+            {"provider": {"distribution": "--pre", "version": "1"}, "id": "--pre/one"},
             LossNotInstalledError,
         ),
         ({"reduction": "average"}, LossplugError),
@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_right_is_refused(site, tmp_path, change, error) -
     bad = edited(path, lambda config: config["config"].update(change))
     with pytest.raises(error) as caught:
         keras.models.load_model(bad)
-    assert "pip install -r" not in str(caught.value)
+    assert "pip install --pre" not in str(caught.value)
     assert "rm -rf /" not in str(caught.value)
 
 
