@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 import pytest
+
+from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.params import validate
+from lossplug_core.spec import spec_of
 from lossplug_imbalance import (
     categorical_focal,
     class_balanced,
@@ -11,10 +15,6 @@ from lossplug_imbalance import (
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
 )
-
-from lossplug_core.bridge.autodiff import value_and_gradient
-from lossplug_core.params import validate
-from lossplug_core.spec import spec_of
 
 rng = np.random.default_rng(0)
 BINARY = rng.integers(0, 2, (8, 3)).astype("float32")

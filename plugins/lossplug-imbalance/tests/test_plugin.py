@@ -6,9 +6,9 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
-import lossplug_imbalance
 import pytest
 
+import lossplug_imbalance
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
 

@@ -3,6 +3,9 @@
 import keras
 import numpy as np
 import pytest
+
+from lossplug_core import DataError
+from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_imbalance import (
     categorical_focal,
     class_balanced,
@@ -11,9 +14,6 @@ from lossplug_imbalance import (
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
 )
-
-from lossplug_core import DataError
-from lossplug_core.bridge.autodiff import value_and_gradient
 
 rng = np.random.default_rng(0)
 

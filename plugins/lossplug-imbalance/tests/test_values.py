@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lossplug_imbalance import (
     categorical_focal,
     class_balanced,

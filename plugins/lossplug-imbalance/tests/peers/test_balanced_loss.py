@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from lossplug_imbalance import class_balanced
 
 pytest.importorskip("torch")

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from lossplug_imbalance import categorical_focal, focal
 
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
+from lossplug_imbalance import categorical_focal, focal
 
 pytest.importorskip("torch")
 losses = pytest.importorskip("monai.losses")

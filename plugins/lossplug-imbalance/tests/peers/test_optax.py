@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from lossplug_imbalance import focal
 
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
+from lossplug_imbalance import focal
 
 optax = pytest.importorskip("optax")
 

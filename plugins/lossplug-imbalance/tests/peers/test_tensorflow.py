@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from lossplug_imbalance import weighted_binary_crossentropy
 
 tf = pytest.importorskip("tensorflow")

@@ -7,10 +7,10 @@ those of `torchvision.ops.sigmoid_focal_loss(logits, targets, …)`.
 import keras
 import numpy as np
 import pytest
-from lossplug_imbalance import focal
 
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
+from lossplug_imbalance import focal
 
 LOGITS = np.array([[-6.0, -1.5, 0.25], [3.0, -0.75, 8.0]], "float32")
 TARGETS = np.array([[1, 0, 1], [1, 1, 0]])
