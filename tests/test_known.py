@@ -1,4 +1,8 @@
-"""The losses that a missing package is known by are those that it brings."""
+"""The losses that a missing package is known by are among those that it brings.
+
+The index is brought up to date when the core is released; a loss that a plugin adds in between is
+found as any other, and only lacks the hint where the plugin is missing.
+"""
 
 import tomllib
 from pathlib import Path
@@ -7,18 +11,11 @@ import pytest
 
 from lossplug_core._known import KNOWN_LOSSES
 
-PLUGINS = sorted((Path(__file__).parents[1] / "plugins").iterdir())
+PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
-def project(folder: Path) -> dict:
-    return tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-
-
-def test_every_plugin_of_this_repository_is_known() -> None:
-    assert set(KNOWN_LOSSES) == {project(folder)["name"] for folder in PLUGINS}
-
-
-@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
-def test_a_plugin_is_known_by_its_entry_points(folder) -> None:
-    entry_points = project(folder)["entry-points"]["lossplug.losses"]
-    assert KNOWN_LOSSES[project(folder)["name"]] == tuple(sorted(entry_points))
+@pytest.mark.parametrize("distribution", KNOWN_LOSSES)
+def test_what_is_known_of_a_package_is_true(distribution) -> None:
+    project = tomllib.loads((PLUGINS / distribution / "pyproject.toml").read_text())["project"]
+    assert project["name"] == distribution
+    assert set(KNOWN_LOSSES[distribution]) <= set(project["entry-points"]["lossplug.losses"])
