@@ -21,7 +21,7 @@ def find_spec(identifier: str) -> LossSpec:
         identifier: `name` or `namespace/name`, in any spelling.
 
     Returns:
-        Its description: parameters, forms, documentation, provider.
+        The description of the loss, which knows its function, forms, conventions and provider.
 
     Raises:
         UnknownLossError: No installed loss has this name.

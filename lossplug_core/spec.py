@@ -148,8 +148,6 @@ def loss(
         ... def squared_error(y_true, y_pred, *, scale: float = 1.0):
         ...     "Squared error."
         ...     return scale * (y_true - y_pred) ** 2
-        >>> spec_of(squared_error).name
-        'squared_error'
         >>> squared_error(1.0, 3.0, scale=0.5)
         2.0
     """

@@ -49,7 +49,8 @@ def class_balanced(
 
     Args:
         y_true: Class ids, shape `[batch, ...]` or `[batch, ..., 1]`; or one-hot or soft labels,
-            shape `[batch, ..., classes]`. An id that is no class gives 0.
+            shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
+            and in compiled code, which cannot, makes it NaN.
         y_pred: Logits or probabilities, shape `[batch, ..., classes]`. Probabilities are clipped to
             `[1e-7, 1 - 1e-7]`; those of a softmax are divided by their sum first.
         samples_per_class: How many samples each class has in the training data, each above 0.

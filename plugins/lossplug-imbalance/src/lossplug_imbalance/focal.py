@@ -122,7 +122,8 @@ def categorical_focal(
 
     Args:
         y_true: Class ids, shape `[batch, ...]` or `[batch, ..., 1]`; or one-hot or soft labels,
-            shape `[batch, ..., classes]`. An id that is no class gives 0.
+            shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
+            and in compiled code, which cannot, makes it NaN.
         y_pred: Logits or probabilities, shape `[batch, ..., classes]`. Probabilities are divided by
             their sum, then clipped to `[1e-7, 1 - 1e-7]`.
         gamma: The focus on hard examples: the higher, the less easy ones count. At least 0.

@@ -56,9 +56,9 @@ def triplet_semi_hard(
     Euclidean distance of normalised embeddings: for it, double the margin and halve the loss.
 
     Formula:
-        $$\ell_a = \frac{1}{|P_a|} \sum_{p \in P_a} \max(d_{ap} - d_{an} + m,\ 0)
-            \qquad d_{an} = \min_{k \in N_a,\ d_{ak} > d_{ap}} d_{ak}
-            \quad \text{or, if there is none,} \quad \max_{k \in N_a} d_{ak}$$
+        $$\ell_a = \frac{1}{|P_a|} \sum_{p \in P_a} \max(d_{ap} - d_{an} + m,\ 0)$$
+        $$d_{an} = \min_{k \in N_a,\ d_{ak} > d_{ap}} d_{ak}
+        \quad \text{or, if there is none,} \quad \max_{k \in N_a} d_{ak}$$
 
         where $P_a$ are the other samples with the label of anchor $a$, $N_a$ those with another
         label, $d$ is the distance of two embeddings, and $m$ is the margin.
