@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from lossplug_core.discovery import Entry
 from lossplug_core.errors import ParameterError
+from lossplug_core.names import normalized
 from lossplug_core.registry import Registry
 from lossplug_core.spec import PREDICTIONS, TARGETS, LossSpec
 
@@ -78,7 +79,8 @@ def select(
     """As `list_losses`, but the entries, which know their providers."""
     _check_form("y_true", y_true, TARGETS)
     _check_form("y_pred", y_pred, PREDICTIONS)
-    entries = [e for e in registry.entries() if namespace in (None, e.namespace)]
+    wanted = None if namespace is None else normalized(namespace)
+    entries = [entry for entry in registry.entries() if wanted in (None, entry.namespace)]
     if y_true or y_pred or text:
         return [
             entry

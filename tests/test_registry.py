@@ -231,6 +231,7 @@ def test_threads_that_ask_at_once_get_one_spec(site) -> None:
 def test_filters_narrow_the_list(site) -> None:
     site.install("lossplug-fake", "one", "two")
     assert list_losses(namespace="fake", y_true="values", text="ONE") == ["fake/one"]
+    assert list_losses(namespace="FAKE") == ["fake/one", "fake/two"]
     assert list_losses(namespace="fake", y_true="labels") == []
     assert list_losses(namespace="keras", y_pred="embeddings") == ["keras/circle"]
     with pytest.raises(ParameterError, match="no form of y_true"):

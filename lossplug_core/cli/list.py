@@ -6,7 +6,6 @@ import click
 
 from lossplug_core.cli import _complete
 from lossplug_core.cli._output import columns, json_option, print_json, provider_json
-from lossplug_core.names import normalized
 from lossplug_core.spec import PREDICTIONS, TARGETS
 
 __all__ = ["command"]
@@ -32,7 +31,6 @@ def command(
     """
     from lossplug_core._app import select
 
-    namespace = namespace and normalized(namespace)
     entries = select(namespace=namespace, y_true=y_true, y_pred=y_pred, text=text)
     if as_json:
         losses = [
