@@ -42,7 +42,7 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
         # Keras's own functions bring shapes together themselves.
         return y_true if spec.integer_target and _is_integer(y_true) else ops.cast(y_true, dtype)
     if _shape(y_true) and shape and _differ(_shape(y_true)[0], shape[0]):
-        raise _misfit(spec, y_true, shape, "The batches differ in size")
+        raise _misfit(spec, y_true, shape, "the batches of y_true and y_pred differ in size")
     if _means_integers(spec, y_true, shape):
         y_true = _integers(y_true)
         if "class_ids" in spec.y_true:
@@ -125,7 +125,7 @@ def _without_last_axis(
     if len(_shape(y_true)) == rank + 1 and _shape(y_true)[-1] == 1:
         y_true = ops.squeeze(y_true, axis=-1)
     if len(_shape(y_true)) != rank or any(map(_differ, _shape(y_true), shape[:rank])):
-        raise _misfit(spec, y_true, shape, "The target is not one integer per prediction")
+        raise _misfit(spec, y_true, shape, "y_true is not one integer per prediction")
     return y_true
 
 
@@ -153,14 +153,16 @@ def _shaped_like(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> 
     elif rank == len(shape) - 1 and shape[-1] == 1:
         y_true = ops.expand_dims(y_true, axis=-1)
     if len(_shape(y_true)) != len(shape) or any(map(_differ, _shape(y_true), shape)):
-        raise _misfit(spec, y_true, shape, "The target is not shaped like the prediction")
+        raise _misfit(spec, y_true, shape, "y_true is not shaped like y_pred")
     return y_true
 
 
 def _misfit(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...], problem: str) -> DataError:
+    fitting = {"class_ids": shape[:-1], "labels": shape[:1]}
+    expected = (f"{fitting.get(form, shape)} ({form})" for form in spec.y_true)
     return DataError(
-        f"{problem}, as {spec.id!r} needs.",
-        expected=f"y_true of the form {' or '.join(spec.y_true)} for y_pred of shape {shape}",
-        received=f"y_true of shape {_shape(y_true)}",
+        f"{spec.id!r} cannot be computed: {problem}.",
+        expected=f"y_true of shape {' or '.join(expected)}, for y_pred of shape {shape}",
+        received=_shape(y_true),
         fix=f"`lossplug show {spec.id}` says which shapes it takes.",
     )

@@ -74,8 +74,8 @@ def per_class(name: str, value: Any, y_pred: Any, *, classes: int | None = None)
     if shape and classes is not None and shape != (classes,):
         raise DataError(
             f"The parameter {name!r} does not fit the prediction.",
-            expected=f"{classes} values of {name}, one per class",
-            received=f"{name} of shape {shape}, and y_pred of shape {tuple(y_pred.shape)}",
+            expected=f"{name} of shape ({classes},), for y_pred of shape {tuple(y_pred.shape)}",
+            received=shape,
             fix="give one value per class, in the order of the classes.",
         )
     return value
