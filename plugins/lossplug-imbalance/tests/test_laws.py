@@ -21,8 +21,7 @@ from lossplug_imbalance.balanced import _class_weights
 
 BATCH, CLASSES = 4, 3
 
-settings.register_profile("losses", max_examples=25, deadline=None)
-settings.load_profile("losses")
+law = settings(max_examples=25, deadline=None)
 
 logits = arrays(
     "float32", (BATCH, CLASSES), elements=st.floats(-30, 30, width=32, allow_subnormal=False)
@@ -81,12 +80,14 @@ def assert_equal(left, right):
 
 
 @every_loss
+@law
 @given(ids=class_ids, x=logits)
 def test_no_loss_is_negative(loss, parameters, ids, x):
     assert (numbers(loss(one_hot(ids), x, **parameters)) >= 0).all()
 
 
 @every_loss
+@law
 @given(ids=class_ids, x=logits)
 def test_a_sample_costs_the_same_in_any_batch(loss, parameters, ids, x):
     together = loss(one_hot(ids), x, **parameters)
@@ -95,6 +96,7 @@ def test_a_sample_costs_the_same_in_any_batch(loss, parameters, ids, x):
 
 
 @every_loss_of_classes
+@law
 @given(ids=class_ids, x=logits)
 def test_class_ids_mean_their_one_hot_rows(loss, parameters, ids, x):
     assert_equal(loss(ids, x, **parameters), loss(one_hot(ids), x, **parameters))
@@ -103,18 +105,21 @@ def test_class_ids_mean_their_one_hot_rows(loss, parameters, ids, x):
 # --- focal ----------------------------------------------------------------------------------------
 
 
+@law
 @given(y=soft, x=logits)
 def test_focal_without_focus_is_binary_crossentropy(y, x):
     peer = keras.losses.binary_crossentropy(y, x, from_logits=True)
     assert_equal(focal(y, x, gamma=0.0, from_logits=True), peer)
 
 
+@law
 @given(y=soft, x=logits, gamma=gammas, alpha=alphas)
 def test_focal_is_the_same_with_classes_swapped(y, x, gamma, alpha):
     swapped = focal(1 - y, -x, gamma=gamma, alpha=1 - alpha, from_logits=True)
     assert_equal(focal(y, x, gamma=gamma, alpha=alpha, from_logits=True), swapped)
 
 
+@law
 @given(y=binary, x=logits, gamma=gammas, more=st.floats(0, 5))
 def test_more_focus_never_costs_more(y, x, gamma, more):
     less_focused = numbers(focal(y, x, gamma=gamma, from_logits=True))
@@ -122,6 +127,7 @@ def test_more_focus_never_costs_more(y, x, gamma, more):
     assert (more_focused <= less_focused * (1 + 1e-5) + 1e-6).all()
 
 
+@law
 @given(y=binary, x=logits, gamma=gammas)
 def test_equal_balance_halves_focal(y, x, gamma):
     halved = focal(y, x, gamma=gamma, alpha=0.5, from_logits=True)
@@ -131,12 +137,14 @@ def test_equal_balance_halves_focal(y, x, gamma):
 # --- categorical_focal ----------------------------------------------------------------------------
 
 
+@law
 @given(ids=class_ids, x=logits)
 def test_categorical_focal_without_focus_is_categorical_crossentropy(ids, x):
     peer = keras.losses.sparse_categorical_crossentropy(ids, x, from_logits=True)
     assert_equal(categorical_focal(ids, x, gamma=0.0, from_logits=True), peer)
 
 
+@law
 @given(ids=class_ids, x=logits, gamma=gammas)
 def test_two_classes_are_one_sigmoid(ids, x, gamma):
     positive = (ids > 0).astype("int32")
@@ -144,6 +152,7 @@ def test_two_classes_are_one_sigmoid(ids, x, gamma):
     assert_equal(of_two, focal(positive, x[:, 1] - x[:, 0], gamma=gamma, from_logits=True))
 
 
+@law
 @given(ids=class_ids, x=logits, shift=st.floats(-100, 100, width=32))
 def test_softmax_ignores_a_common_shift(ids, x, shift):
     shifted = categorical_focal(ids, x + np.float32(shift), from_logits=True)
@@ -152,6 +161,7 @@ def test_softmax_ignores_a_common_shift(ids, x, shift):
     )
 
 
+@law
 @given(ids=class_ids, x=logits, alpha=weights, order=orders)
 def test_the_order_of_the_classes_does_not_matter(ids, x, alpha, order):
     order = list(order)
@@ -164,6 +174,7 @@ def test_the_order_of_the_classes_does_not_matter(ids, x, alpha, order):
 # --- weighted crossentropies ----------------------------------------------------------------------
 
 
+@law
 @given(y=soft, x=logits, positive=st.floats(0, 100), negative=st.floats(0, 100))
 def test_the_parts_of_binary_crossentropy_are_weighted_apart(y, x, positive, negative):
     def loss(positive, negative):
@@ -174,6 +185,7 @@ def test_the_parts_of_binary_crossentropy_are_weighted_apart(y, x, positive, neg
     assert_equal(loss(positive, negative), positive * loss(1, 0) + negative * loss(0, 1))
 
 
+@law
 @given(ids=class_ids, x=logits, class_weights=weights)
 def test_a_class_weight_multiplies_its_samples(ids, x, class_weights):
     weighted = weighted_categorical_crossentropy(
@@ -186,6 +198,7 @@ def test_a_class_weight_multiplies_its_samples(ids, x, class_weights):
 # --- class_balanced -------------------------------------------------------------------------------
 
 
+@law
 @given(samples=counts, beta=betas)
 def test_class_weights_average_to_one_and_favour_rare_classes(samples, beta):
     found = np.array(_class_weights(samples, beta))
@@ -194,6 +207,7 @@ def test_class_weights_average_to_one_and_favour_rare_classes(samples, beta):
     assert (np.diff(found[rare_first]) <= 1e-12).all()
 
 
+@law
 @given(samples=counts)
 def test_the_ends_of_beta_are_no_weights_and_inverse_frequencies(samples):
     assert _class_weights(samples, 0.0) == [1.0] * CLASSES
@@ -201,6 +215,7 @@ def test_the_ends_of_beta_are_no_weights_and_inverse_frequencies(samples):
     np.testing.assert_allclose(_class_weights(samples, 1.0), CLASSES * inverse / inverse.sum())
 
 
+@law
 @given(samples=counts, gap=st.integers(1, 15))
 def test_class_weights_are_exact_also_near_one(samples, gap):
     beta = 1 - 10.0**-gap
@@ -211,6 +226,7 @@ def test_class_weights_are_exact_also_near_one(samples, gap):
     np.testing.assert_allclose(_class_weights(samples, beta), exact, rtol=1e-12)
 
 
+@law
 @given(ids=class_ids, x=logits, beta=betas, count=st.integers(1, 10**6))
 def test_equally_frequent_classes_need_no_balance(ids, x, beta, count):
     balanced = class_balanced(
@@ -219,6 +235,7 @@ def test_equally_frequent_classes_need_no_balance(ids, x, beta, count):
     assert_equal(balanced, keras.losses.sparse_categorical_crossentropy(ids, x, from_logits=True))
 
 
+@law
 @given(ids=class_ids, x=logits, samples=counts)
 def test_sigmoid_is_focal_without_focus_and_the_sum_over_classes(ids, x, samples):
     balance = {"samples_per_class": samples, "from_logits": True}
@@ -231,11 +248,13 @@ def test_sigmoid_is_focal_without_focus_and_the_sum_over_classes(ids, x, samples
 # --- margin_hinge ---------------------------------------------------------------------------------
 
 
+@law
 @given(y=binary, x=logits, margin=st.floats(0.1, 10))
 def test_zero_and_one_mean_minus_one_and_one(y, x, margin):
     assert_equal(margin_hinge(y, x, margin=margin), margin_hinge(2 * y - 1, x, margin=margin))
 
 
+@law
 @given(y=binary, x=logits, scale=st.floats(0.1, 10))
 def test_scores_and_margins_scale_together(y, x, scale):
     margins = np.array([1.0, 2.0, 3.0])
@@ -243,12 +262,14 @@ def test_scores_and_margins_scale_together(y, x, scale):
     assert_equal(scaled, np.float32(scale) * numbers(margin_hinge(y, x, margin=margins)))
 
 
+@law
 @given(y=binary, x=logits, margin=st.floats(0.1, 10))
 def test_nothing_beyond_the_margin_costs(y, x, margin):
     confident = (2 * y - 1) * (np.abs(x) + np.float32(margin) * np.float32(1.001))
     assert (numbers(margin_hinge(y, confident, margin=margin)) == 0).all()
 
 
+@law
 @given(y=binary, x=logits, margins=st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)))
 def test_squared_squares_each_output(y, x, margins):
     plain = numbers(margin_hinge(y[:, 0], x[:, 0], margin=margins))
