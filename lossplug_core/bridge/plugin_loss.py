@@ -67,15 +67,18 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         """The reduced loss. Integer targets stay integers; shapes are never broadcast."""
         y_pred = as_tensor(y_pred, "y_pred")
         target = prepare(self.spec, y_true, y_pred, self.dtype)
-        weighing = _Weighing(
-            lambda y_pred: self.call(target, y_pred), self.reduction, self.name, self.dtype
-        )
+
+        def values(y_pred: Any) -> Any:
+            values = self.call(target.y_true, y_pred)
+            return marked(target.y_true, y_pred, values) if target.unseen else values
+
+        weighing = _Weighing(values, self.reduction, self.name, self.dtype)
         # Keras would cast the target; it is given the prediction, whose mask it honours, twice.
         return weighing(y_pred, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One value per sample, or per position."""
-        return marked(self.spec, y_true, y_pred, self._function(y_true, y_pred))
+        return self._function(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """Everything that another process needs to build the same loss from its plugin."""

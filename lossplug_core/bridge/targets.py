@@ -6,7 +6,7 @@ broadcast: a target `[batch]` beside a prediction `[batch, 1]` gives `[batch, ba
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,12 +16,19 @@ from lossplug_core.errors import DataError
 from lossplug_core.names import KERAS
 from lossplug_core.spec import LossSpec
 
-__all__ = ["as_tensor", "marked", "prepare"]
+__all__ = ["Target", "as_tensor", "marked", "prepare"]
 
 _WIDE_INTEGERS = ("int64", "uint32", "uint64")
 
 
-def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
+class Target(NamedTuple):
+    """A target that a loss's function accepts; `unseen` if its class ids could not be looked at."""
+
+    y_true: Any
+    unseen: bool = False
+
+
+def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Target:
     """The target as a tensor that the loss's function accepts.
 
     Args:
@@ -40,26 +47,24 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Any:
     y_true, shape = as_tensor(y_true, "y_true"), _shape(y_pred)
     if spec.namespace == KERAS:
         # Keras's own functions bring shapes together themselves.
-        return y_true if spec.integer_target and _is_integer(y_true) else ops.cast(y_true, dtype)
+        keeps = spec.integer_target and _is_integer(y_true)
+        return Target(y_true if keeps else ops.cast(y_true, dtype))
     if _shape(y_true) and shape and _differ(_shape(y_true)[0], shape[0]):
         raise _misfit(spec, y_true, shape, "the batches of y_true and y_pred differ in size")
     if _means_integers(spec, y_true, shape):
         y_true = _integers(y_true)
         if "class_ids" in spec.y_true:
             y_true = _without_last_axis(spec, y_true, shape, rank=len(shape) - 1)
-            _check_class_ids(spec, y_true, shape[-1])
-            return y_true
-        return _without_last_axis(spec, y_true, shape, rank=1)
-    return _shaped_like(spec, ops.cast(y_true, dtype), shape)
+            return Target(y_true, unseen=not _check_class_ids(spec, y_true, shape[-1]))
+        return Target(_without_last_axis(spec, y_true, shape, rank=1))
+    return Target(_shaped_like(spec, ops.cast(y_true, dtype), shape))
 
 
-def marked(spec: LossSpec, y_true: Any, y_pred: Any, values: Any) -> Any:
+def marked(y_true: Any, y_pred: Any, values: Any) -> Any:
     """The values of a loss, NaN where a class id is no class.
 
     Compiled code cannot raise, and an id that matches no class would silently cost nothing.
     """
-    if "class_ids" not in spec.y_true or spec.namespace == KERAS or not _is_integer(y_true):
-        return values
     if len(_shape(values)) != len(_shape(y_true)):
         return values
     is_class = ops.logical_and(y_true >= 0, y_true < ops.shape(y_pred)[-1])
@@ -129,13 +134,14 @@ def _without_last_axis(
     return y_true
 
 
-def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> None:
+def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> bool:
+    """Whether the ids could be looked at; those that are no class are refused."""
     if classes is None:
-        return
+        return False
     try:
         values = ops.convert_to_numpy(y_true)
     except Exception:  # inside a compiled function there are no values to look at
-        return
+        return False
     outside = values[(values < 0) | (values >= classes)]
     if outside.size:
         raise DataError(
@@ -144,6 +150,7 @@ def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> None:
             received=int(outside[0]),
             fix="Number the classes from 0, or give the model one output per class.",
         )
+    return True
 
 
 def _shaped_like(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> Any:
