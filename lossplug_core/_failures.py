@@ -58,7 +58,7 @@ def _not_found(
         if namespace in (None, namespace_of(distribution))
         and key(name) in {key(known) for known in names}
     ]
-    for finding in findings:
+    for finding in (finding for finding in findings if finding.kind.startswith("malformed")):
         if finding.subject in known_in or namespace_of(finding.subject) == namespace:
             return BrokenPluginError(
                 f"{finding.subject} is installed, but: {finding.problem}",

@@ -175,7 +175,8 @@ def loss(
 def spec_of(obj: object) -> LossSpec | None:
     """The spec that `@loss` gave to a function, or None."""
     spec = getattr(obj, _ATTRIBUTE, None)
-    return spec if isinstance(spec, LossSpec) else None
+    # `functools.wraps` copies the spec to a wrapper, which is another function.
+    return spec if isinstance(spec, LossSpec) and spec.function is obj else None
 
 
 def _forms(name: str, argument: str, text: str, known: Mapping[str, str]) -> tuple[str, ...]:

@@ -120,6 +120,16 @@ def test_a_plugin_whose_metadata_is_malformed_is_said_to_be_broken_not_missing(s
         find_spec("bad/one")
 
 
+def test_a_typo_beside_a_duplicate_is_still_a_typo(site, tmp_path, monkeypatch) -> None:
+    site.install("lossplug-fake", "one", version="1.0")
+    site.folder = tmp_path / "second"
+    site.folder.mkdir()
+    monkeypatch.syspath_prepend(str(site.folder))
+    site.install("lossplug-fake", "one", version="2.0")
+    with pytest.raises(UnknownLossError, match="Did you mean 'fake/one'"):
+        find_spec("fake/onne")
+
+
 def test_searching_leaves_a_broken_plugin_out_with_a_warning(site) -> None:
     site.install(
         "lossplug-bad",

@@ -1,6 +1,7 @@
 """What `@loss` accepts and what it makes of a function."""
 
 import dataclasses
+import functools
 
 import pytest
 
@@ -35,6 +36,11 @@ def test_the_spec_describes_the_function() -> None:
 
 def test_a_function_that_is_not_marked_has_no_spec() -> None:
     assert spec_of(len) is None
+
+
+def test_a_wrapper_is_another_function() -> None:
+    marked = loss(y_true="values", y_pred="values")(example)
+    assert spec_of(functools.wraps(marked)(lambda *args, **kwargs: 0)) is None
 
 
 def positional(y_true, y_pred, scale=1.0): ...
