@@ -9,7 +9,7 @@ from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Scan, scan
 from lossplug_core.errors import BrokenPluginError
 from lossplug_core.hooks import HookCaller
-from lossplug_core.names import KERAS, key
+from lossplug_core.names import KERAS, key, namespace_of
 from lossplug_core.settings import disabled_by, strict
 from lossplug_core.spec import LossSpec
 
@@ -81,8 +81,12 @@ def build() -> Index:
         index.add(entry)
     for entry in found.losses:
         index.add(entry)
-    index.hooks.load(hook for hook in found.hooks if not disabled_by("", "", hook.distribution))
+    index.hooks.load(hook for hook in found.hooks if not _is_disabled(hook.distribution))
     return index
+
+
+def _is_disabled(distribution: str) -> bool:
+    return disabled_by(namespace_of(distribution), "", distribution) is not None
 
 
 def _keras_version() -> str:
