@@ -13,7 +13,7 @@ from lossplug_core._app import registry
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Finding, Scan
 from lossplug_core.errors import ParameterError, PluginWarning
-from lossplug_core.names import KERAS, key
+from lossplug_core.names import KERAS, key, namespace_of
 from lossplug_core.params import Parameter, coerce, parameters_of
 from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
@@ -60,7 +60,7 @@ def _clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
 
 def _unused_words(found: Scan) -> Iterator[Finding]:
     """Words of LOSSPLUG_DISABLE that switch nothing off: after a typo, what should be off is on."""
-    things = [("", "", hook.distribution) for hook in found.hooks]
+    things = [(namespace_of(hook.distribution), "", hook.distribution) for hook in found.hooks]
     for row in KERAS_LOSSES:
         things += [(KERAS, name, KERAS) for name in (row.name, *row.aliases)]
     for entry in found.losses:
