@@ -133,7 +133,7 @@ def _build(
     complete = validate(spec, parameters, convention=convention)
     if spec.namespace != KERAS:
         return PluginLoss(spec, complete, **options)
-    check_common(options["reduction"], options["name"])
+    check_common(**options)
     own = {key: value for key, value in options.items() if value is not None or key == "reduction"}
     try:
         loss = spec.function(**complete, **own)
@@ -173,7 +173,11 @@ def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.
 
 
 def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.losses.Loss:
-    class_name, inner = config["class_name"], _mapping(config.get("config"), "config")
+    class_name, inner = config["class_name"], config.get("config")
+    if class_name == "function" and isinstance(inner, str):
+        # So Keras writes its own functions; elsewhere a name must be enough as well.
+        return _again(inner, given)
+    inner = _mapping(inner, "config")
     if class_name == PluginLoss.__name__:
         if given:
             raise ParameterError(

@@ -49,7 +49,7 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         dtype: Any = None,
     ) -> None:
         parameters = validate(spec, parameters)
-        check_common(reduction, name)
+        check_common(reduction, name, dtype)
         try:
             super().__init__(name=name or spec.name, reduction=reduction, dtype=dtype)
         except (ValueError, TypeError) as error:
@@ -141,8 +141,8 @@ class _Weighing(keras.losses.Loss):  # type: ignore[misc]
         return self._values(y_pred)
 
 
-def check_common(reduction: Any, name: Any) -> None:
-    """Refuse what no loss can have as reduction or name."""
+def check_common(reduction: Any, name: Any, dtype: Any) -> None:
+    """Refuse what no loss can have as reduction, name or dtype."""
     if not (reduction is None or isinstance(reduction, str)) or reduction not in REDUCTIONS:
         raise ParameterError(
             "There is no such reduction.",
@@ -156,6 +156,14 @@ def check_common(reduction: Any, name: Any) -> None:
             expected="a str or None",
             received=name,
             parameter="name",
+        )
+    # Keras would also take a config, and look for the class that it names.
+    if not (dtype is None or isinstance(dtype, (str, keras.DTypePolicy))):
+        raise ParameterError(
+            "The dtype of a loss is a text or a policy.",
+            expected="'float32', say, or a keras.DTypePolicy",
+            received=dtype,
+            parameter="dtype",
         )
 
 

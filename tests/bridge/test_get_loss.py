@@ -70,6 +70,8 @@ def test_what_keras_serialises(fake) -> None:
     assert again.get_config() == built.get_config()
     huber = {"module": "keras.losses", "class_name": "Huber", "config": {"name": "h"}}
     assert get_loss(huber).name == "h"
+    function = keras.losses.serialize(keras.losses.mean_squared_error)
+    assert type(get_loss(function)) is keras.losses.MeanSquaredError
 
 
 def test_a_function_marked_loss() -> None:
@@ -165,6 +167,7 @@ def test_a_dict_cannot_reach_what_is_no_installed_loss(fake, config) -> None:
         ({"reduction": []}, ParameterError),
         ({"dtype": "float99"}, ParameterError),
         ({"dtype": 3}, ParameterError),
+        ({"dtype": {"module": "os", "class_name": "system", "config": {}}}, ParameterError),
         ({"name": 3}, ParameterError),
     ],
 )
