@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from collections.abc import Sequence
+
+from packaging.version import InvalidVersion, Version
 
 from lossplug_core._index import Loser, Resolution
 from lossplug_core._known import KNOWN_LOSSES
@@ -25,8 +26,10 @@ __all__ = ["failure", "pip_install"]
 
 def pip_install(distribution: str, version: str | None = None) -> str:
     """The command that installs a distribution, safe to paste into a shell."""
-    exact = version is not None and re.fullmatch(r"[0-9][A-Za-z0-9.!+]*", version)
-    requirement = f"{distribution}=={version}" if exact else distribution
+    try:
+        requirement = f"{distribution}=={Version(version or '')}"
+    except InvalidVersion:
+        requirement = distribution
     return f"pip install {shlex.quote(requirement)}"
 
 

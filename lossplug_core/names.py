@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from packaging.utils import InvalidName, canonicalize_name
 
 __all__ = ["KERAS", "is_distribution", "key", "namespace_of", "normalized", "split"]
 
@@ -32,12 +33,16 @@ def normalized(distribution: str) -> str:
         >>> normalized("Lossplug_Metric.Learning")
         'lossplug-metric-learning'
     """
-    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+    return canonicalize_name(distribution.strip())
 
 
 def is_distribution(name: str) -> bool:
     """Whether a distribution can have this name. What it is read from may be hostile."""
-    return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) is not None
+    try:
+        canonicalize_name(name, validate=True)
+    except InvalidName:
+        return False
+    return True
 
 
 def namespace_of(distribution: str) -> str:
