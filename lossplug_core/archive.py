@@ -17,13 +17,14 @@ from typing import Any
 from lossplug_core._keras_table import KERAS_LOSSES
 from lossplug_core.errors import LossplugError
 from lossplug_core.names import KERAS, key
+from lossplug_core.spec import OPTIONS
 
 __all__ = ["LARGEST", "Archive", "ArchiveError", "SavedLoss", "read"]
 
 LARGEST = 64 * 2**20
 """The most bytes of JSON that are read, far more than the largest models have."""
 
-_OF_EVERY_LOSS = frozenset({"dtype", "fn", "name", "reduction"})
+_OF_EVERY_LOSS = frozenset({"fn", *OPTIONS})
 _KERAS_IDS = {
     key(name): f"{KERAS}/{row.name}"
     for row in KERAS_LOSSES

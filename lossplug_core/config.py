@@ -17,11 +17,11 @@ from lossplug_core.errors import (
 )
 from lossplug_core.names import is_distribution, namespace_of, split
 from lossplug_core.registry import Registry
-from lossplug_core.spec import LossSpec
+from lossplug_core.spec import OPTIONS, LossSpec
 
 __all__ = ["KEYS", "read", "written_by"]
 
-KEYS = ("id", "spec_version", "parameters", "provider", "reduction", "dtype", "name")
+KEYS = ("id", "spec_version", "parameters", "provider", *OPTIONS)
 
 
 def written_by(spec: LossSpec) -> dict[str, str] | None:
@@ -58,7 +58,7 @@ def read(
             "The version in the config of a loss is not an integer.", received=version
         )
     spec = _find(config, registry)
-    common = {key: config[key] for key in ("reduction", "dtype", "name") if key in config}
+    common = {key: config[key] for key in OPTIONS if key in config}
     return spec, _migrated(config, spec, version, dict(parameters)), common
 
 

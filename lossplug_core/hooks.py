@@ -6,7 +6,6 @@ methods with `@hookimpl`. One that fails, at import or when called, is left out 
 
 from __future__ import annotations
 
-import importlib
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -70,11 +69,7 @@ class HookCaller:
         for provider in providers:
             name = f"{provider.distribution}:{provider.entry_point}"
             try:
-                module, _, attribute = provider.target.partition(":")
-                plugin: Any = importlib.import_module(module)
-                for part in filter(None, attribute.split(".")):
-                    plugin = getattr(plugin, part)
-                self.register(plugin, name)
+                self.register(provider.load(), name)
             except (Exception, SystemExit) as error:
                 self._failed(name, "could not be loaded", error)
 
@@ -88,12 +83,6 @@ class HookCaller:
             except Exception:
                 self.manager.unregister(plugin)
                 raise
-
-    def unregister(self, plugin: object) -> None:
-        """Take a plugin out again."""
-        with self._lock:
-            self.manager.unregister(plugin)
-            self._callers.clear()
 
     def has(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""

@@ -20,7 +20,7 @@ from lossplug_core.errors import (
     UnknownConventionError,
     UnknownParameterError,
 )
-from lossplug_core.spec import LossSpec
+from lossplug_core.spec import OPTIONS, LossSpec
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -30,8 +30,7 @@ __all__ = ["REQUIRED", "Parameter", "coerce", "dump", "parameters_of", "validate
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
 
-# Keras gives these to every loss; they are not parameters of any.
-_OF_EVERY_LOSS = frozenset({"self", "y_true", "y_pred", "reduction", "name", "dtype"})
+_OF_EVERY_LOSS = frozenset({"self", "y_true", "y_pred", *OPTIONS})
 _SYMBOLS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 

@@ -6,7 +6,6 @@ The order of installation plays no part.
 
 from __future__ import annotations
 
-import importlib
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from lossplug_core._backend import starting_keras
 from lossplug_core._failures import failure
 from lossplug_core._index import Index, Loser, Resolution, build
 from lossplug_core._keras_table import KerasLoss
-from lossplug_core.discovery import Entry, Finding, invalidate_caches
+from lossplug_core.discovery import Entry, Finding, Scan, invalidate_caches
 from lossplug_core.errors import (
     BackendError,
     BrokenPluginError,
@@ -81,8 +80,7 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """All allowed losses, sorted by id. Reads metadata only."""
-        index = self._current()
-        return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
+        return self._allowed(self._current())
 
     def described(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, LossSpec | KerasLoss]]:
         """Entries with what they declare; a broken plugin is left out with a warning.
@@ -120,6 +118,11 @@ class Registry:
             for entry, error in index.broken.items()
         ]
         return [*index.scan.findings, *broken, *index.hooks.findings]
+
+    @property
+    def found(self) -> Scan:
+        """What the look at the installation found, forbidden losses among it."""
+        return self._current().scan
 
     @property
     def hooks(self) -> HookCaller:
@@ -165,6 +168,9 @@ class Registry:
         losers += [Loser(entry, rule, True) for entry, rule in rules.items() if rule is not None]
         return Resolution(identifier, winner, rule, tuple(losers))
 
+    def _allowed(self, index: Index) -> list[Entry]:
+        return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
+
     def _forbidden(self, entry: Entry, index: Index) -> str | None:
         """The rule against an entry, or None. Nothing is imported to find it."""
         provider = entry.provider
@@ -198,8 +204,7 @@ class Registry:
         return index.specs.setdefault(entry, spec)
 
     def _failure(self, resolution: Resolution, index: Index) -> LossplugError:
-        allowed = [entry for entry in index.entries() if self._forbidden(entry, index) is None]
-        return failure(resolution, allowed, index.scan.findings)
+        return failure(resolution, self._allowed(index), index.scan.findings)
 
 
 def _choose(namespace: str | None, allowed: list[Entry]) -> tuple[Entry | None, str, str]:
@@ -213,10 +218,7 @@ def _choose(namespace: str | None, allowed: list[Entry]) -> tuple[Entry | None, 
 
 
 def _import_spec(entry: Entry, row: KerasLoss | None) -> LossSpec:
-    module, _, attribute = entry.provider.target.partition(":")
-    obj: Any = importlib.import_module(module)
-    for part in attribute.split("."):
-        obj = getattr(obj, part)
+    obj = entry.provider.load()
     if row is not None:
         return row.spec(obj, entry.provider)
     spec = spec_of(obj)

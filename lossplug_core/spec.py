@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lossplug_core.errors import SpecError
 
-__all__ = ["PREDICTIONS", "TARGETS", "LossSpec", "Provider", "loss", "spec_of"]
+__all__ = ["OPTIONS", "PREDICTIONS", "TARGETS", "LossSpec", "Provider", "loss", "spec_of"]
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -42,8 +43,11 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType(
 )
 """The forms that a prediction can have, and what each means."""
 
+OPTIONS = ("reduction", "dtype", "name")
+"""What Keras gives to every loss; they are not parameters of any."""
+
 _INTEGER_TARGETS = frozenset({"class_ids", "labels", "sequences"})
-_RESERVED = frozenset({"convention", "dtype", "name", "reduction"})
+_RESERVED = frozenset({"convention", *OPTIONS})
 _ATTRIBUTE = "__loss_spec__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -59,6 +63,14 @@ class Provider:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
+
+    def load(self) -> Any:
+        """Import what the entry point names: a module, or an object in one."""
+        module, _, attribute = self.target.partition(":")
+        obj: Any = import_module(module)
+        for part in filter(None, attribute.split(".")):
+            obj = getattr(obj, part)
+        return obj
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,9 @@ def _build(
     parameters: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> keras.losses.Loss:
-    complete = validate(spec, parameters, convention=convention)
     if spec.namespace != KERAS:
-        return PluginLoss(spec, complete, **options)
+        return PluginLoss(spec, parameters, convention=convention, **options)
+    complete = validate(spec, parameters, convention=convention)
     check_common(**options)
     own = {key: value for key, value in options.items() if value is not None or key == "reduction"}
     try:

@@ -31,6 +31,7 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
     Args:
         spec: What `@loss` made of the function.
         parameters: Those that differ from the defaults.
+        convention: A key of `spec.conventions`, whose parameters replace the defaults.
         reduction: As in `keras.losses.Loss`.
         name: As in `keras.losses.Loss`; the loss's own name if None.
         dtype: As in `keras.losses.Loss`; Keras's `floatx` if None.
@@ -44,11 +45,12 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         spec: LossSpec,
         parameters: Mapping[str, Any] = MappingProxyType({}),
         *,
+        convention: str | None = None,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        parameters = validate(spec, parameters)
+        parameters = validate(spec, parameters, convention=convention)
         check_common(reduction, name, dtype)
         try:
             super().__init__(name=name or spec.name, reduction=reduction, dtype=dtype)

@@ -12,26 +12,30 @@ from typing import Any
 from lossplug_core._app import registry
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Finding, Scan
-from lossplug_core.errors import ParameterError, PluginWarning
+from lossplug_core.errors import ParameterError, PluginWarning, SpecError
 from lossplug_core.names import KERAS, key, namespace_of
 from lossplug_core.params import Parameter, coerce, parameters_of
 from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
 
-__all__ = ["findings_of"]
+__all__ = ["findings"]
 
 
-def findings_of(found: Scan) -> list[Finding]:
-    """What is wrong with the plugins of a scan, after loading every loss that is allowed."""
+def findings() -> list[Finding]:
+    """What is wrong with the plugins, after loading every loss that is allowed."""
     with _environment("LOSSPLUG_STRICT", ""), warnings.catch_warnings():
         # Here a broken plugin is neither an exception nor a warning, but one finding among others.
         warnings.simplefilter("ignore", PluginWarning)
         loaded = list(registry.described(registry.entries()))
-        findings = [*registry.findings(), *_clashes(registry.entries()), *_unused_words(found)]
+        found = [
+            *registry.findings(),
+            *_clashes(registry.entries()),
+            *_unused_words(registry.found),
+        ]
     for entry, spec in loaded:
         if not isinstance(spec, KerasLoss):
-            findings += [*_aliases(entry, spec), *_parameters(entry, spec)]
-    return findings
+            found += [*_aliases(entry, spec), *_parameters(entry, spec)]
+    return found
 
 
 def _clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
@@ -106,9 +110,8 @@ def _parameters(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
     fix = f"For the author of {entry.provider.distribution}: mend {entry.provider.target}."
     try:
         parameters = parameters_of(spec)
-    except Exception as error:  # an annotation is any code
-        problem = f"Its signature cannot be read: {type(error).__name__}: {error}"
-        yield Finding("invalid-signature", entry.id, problem, fix)
+    except SpecError as error:
+        yield Finding("invalid-signature", entry.id, error.what, fix)
         return
     defaults = {name: p.default for name, p in parameters.items() if not p.required}
     for what, values in (("default", defaults), *spec.conventions.items()):
@@ -125,8 +128,8 @@ def _refused(spec: LossSpec, parameter: Parameter, value: Any) -> str | None:
         coerce(spec, parameter, value)
     except ParameterError as error:
         return f"{error.what} Received {value!r}."
-    except Exception as error:  # an annotation that pydantic does not know
-        return f"{parameter.name!r} has a type that cannot be checked: {error}"
+    except SpecError as error:
+        return f"{parameter.name!r}: {error.what}"
     return None
 
 

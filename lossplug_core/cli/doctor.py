@@ -37,10 +37,9 @@ def _examine() -> dict[str, Any]:
     from lossplug_core import _backend
     from lossplug_core._app import registry
     from lossplug_core.cli import _checkup, _machine
-    from lossplug_core.discovery import scan
 
-    found = scan()
-    findings = [*_backend.backend_findings(), *_checkup.findings_of(found)]
+    findings = [*_backend.backend_findings(), *_checkup.findings()]
+    found = registry.found
     losses = Counter((e.provider.distribution, e.provider.version) for e in found.losses)
     hooks = {name for name, _ in registry.hooks.manager.list_name_plugin()}
     chosen = _backend.backend()
