@@ -28,8 +28,11 @@ from lossplug_core.errors import (
     UnknownConventionError,
     UnknownLossError,
     UnknownParameterError,
+    UntrainedLossError,
 )
-from lossplug_core.spec import PREDICTIONS, TARGETS, LossSpec, Provider, loss
+from lossplug_core.forms import PREDICTIONS, TARGETS
+from lossplug_core.networks import Network
+from lossplug_core.spec import LossSpec, Provider, Weight, loss
 from lossplug_core.types import (
     ClassCounts,
     ClassWeights,
@@ -43,7 +46,14 @@ from lossplug_core.types import (
 
 if TYPE_CHECKING:
     from lossplug_core._app import find_spec, list_losses, refresh
-    from lossplug_core.bridge import PluginLoss, get_loss
+    from lossplug_core.bridge import (
+        CombinedLoss,
+        PluginLoss,
+        SetParameter,
+        TrainingModel,
+        combine,
+        get_loss,
+    )
     from lossplug_core.hooks import hookimpl
 
 __all__ = [
@@ -54,6 +64,7 @@ __all__ = [
     "BrokenPluginError",
     "ClassCounts",
     "ClassWeights",
+    "CombinedLoss",
     "ConfigError",
     "DataError",
     "ForbiddenLossError",
@@ -63,6 +74,7 @@ __all__ = [
     "LossNotInstalledError",
     "LossSpec",
     "LossplugError",
+    "Network",
     "NonNegative",
     "NonNegativeInt",
     "OpenFraction",
@@ -72,10 +84,15 @@ __all__ = [
     "Positive",
     "PositiveInt",
     "Provider",
+    "SetParameter",
     "SpecError",
+    "TrainingModel",
     "UnknownConventionError",
     "UnknownLossError",
     "UnknownParameterError",
+    "UntrainedLossError",
+    "Weight",
+    "combine",
     "find_spec",
     "get_loss",
     "hookimpl",
@@ -87,7 +104,11 @@ __all__ = [
 
 # What these modules need takes time to import: metadata and hooks the one, Keras the other.
 _AT_FIRST_USE = {
+    "CombinedLoss": "bridge",
     "PluginLoss": "bridge",
+    "SetParameter": "bridge",
+    "TrainingModel": "bridge",
+    "combine": "bridge",
     "find_spec": "_app",
     "get_loss": "bridge",
     "hookimpl": "hooks",

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from lossplug_core.discovery import Entry
 from lossplug_core.errors import ParameterError
+from lossplug_core.forms import PREDICTIONS, TARGETS
 from lossplug_core.names import normalized
 from lossplug_core.registry import Registry
-from lossplug_core.spec import PREDICTIONS, TARGETS, LossSpec
+from lossplug_core.spec import LossSpec
 
 __all__ = ["find_spec", "list_losses", "refresh", "registry", "select"]
 

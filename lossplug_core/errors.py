@@ -27,6 +27,7 @@ __all__ = [
     "UnknownConventionError",
     "UnknownLossError",
     "UnknownParameterError",
+    "UntrainedLossError",
 ]
 
 _ABSENT: Any = object()
@@ -126,6 +127,10 @@ class FutureVersionError(ConfigError):
 
 class DataError(LossplugError, ValueError):
     """`y_true` and `y_pred` do not fit the loss, or each other."""
+
+
+class UntrainedLossError(LossplugError, RuntimeError):
+    """A loss with weights is used where nobody would train them."""
 
 
 class PluginWarning(UserWarning):

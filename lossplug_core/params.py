@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from lossplug_core import networks
 from lossplug_core.errors import (
     ParameterError,
     SpecError,
     UnknownConventionError,
     UnknownParameterError,
 )
+from lossplug_core.schedules import Schedule, as_schedule
 from lossplug_core.spec import OPTIONS, LossSpec
 
 if TYPE_CHECKING:
@@ -55,14 +57,14 @@ class Parameter:
 
 @lru_cache(maxsize=1024)
 def _signature(
-    function: Callable[..., Any], types: tuple[tuple[str, Any], ...]
+    function: Callable[..., Any], types: tuple[tuple[str, Any], ...], given: frozenset[str]
 ) -> Mapping[str, Parameter]:
     init = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
     hints = {**typing.get_type_hints(init, include_extras=True), **dict(types)}
     return {
         name: Parameter(name, hints.get(name, _type_of(parameter.default)), parameter.default)
         for name, parameter in inspect.signature(init).parameters.items()
-        if name not in _OF_EVERY_LOSS
+        if name not in _OF_EVERY_LOSS and name not in given
     }
 
 
@@ -73,7 +75,7 @@ def parameters_of(spec: LossSpec) -> Mapping[str, Parameter]:
         SpecError: An annotation cannot be evaluated.
     """
     try:
-        return _signature(spec.function, spec.parameter_types)
+        return _signature(spec.function, spec.parameter_types, spec.given)
     except Exception as error:  # an annotation is any code
         raise SpecError(
             f"The signature of {spec.id!r} cannot be read: {type(error).__name__}: {error}",
@@ -92,7 +94,8 @@ def validate(
         convention: A key of `spec.conventions`, whose parameters replace the defaults.
 
     Returns:
-        Every parameter of the loss by name, coerced to its type.
+        Every parameter of the loss by name, coerced to its type. One that has no default and is
+        not given is left out if it can be learned from data.
 
     Raises:
         UnknownParameterError: The loss has no such parameter.
@@ -106,6 +109,8 @@ def validate(
     complete = {}
     for name, parameter in parameters.items():
         value = given.get(name, parameter.default)
+        if value is REQUIRED and name in spec.adapts:
+            continue
         if value is REQUIRED:
             raise ParameterError(
                 f"{spec.id!r} needs the parameter {name!r}, which has no default.",
@@ -120,10 +125,15 @@ def validate(
 def dump(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as plain data that JSON and TOML can hold; `validate` reads them back."""
     annotations = {name: p.annotation for name, p in parameters_of(spec).items()}
-    return {
-        name: _adapter(annotations[name]).dump_python(value, mode="json")
-        for name, value in parameters.items()
-    }
+    return {name: _dumped(annotations[name], value) for name, value in parameters.items()}
+
+
+def _dumped(annotation: Any, value: Any) -> Any:
+    if isinstance(value, Schedule):
+        return value.as_data()
+    if networks.is_network(annotation):
+        return networks.dump(value)
+    return _adapter(annotation).dump_python(value, mode="json")
 
 
 @lru_cache(maxsize=1024)
@@ -142,7 +152,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 
 def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
-    """A value as the type of its parameter.
+    """A value as the type of its parameter; a number may also be a schedule.
 
     Raises:
         ParameterError: It has the wrong type or is out of bounds.
@@ -150,6 +160,10 @@ def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
     """
     from pydantic import ValidationError
 
+    if networks.is_network(parameter.annotation) and value is not None:
+        return networks.read(value, f"The parameter {parameter.name!r} of {spec.id!r}")
+    if (schedule := as_schedule(value)) is not None:
+        return _checked(spec, parameter, schedule)
     try:
         return _adapter(parameter.annotation).validate_python(_plain(value))
     except ValidationError as error:
@@ -160,6 +174,40 @@ def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
             fix=f"`lossplug show {spec.id}` lists the parameters.",
             parameter=parameter.name,
         ) from None
+
+
+def _checked(spec: LossSpec, parameter: Parameter, schedule: Schedule) -> Schedule:
+    """A schedule that never leaves the bounds of its parameter."""
+    if not _admits_float(parameter.annotation):
+        raise ParameterError(
+            f"The parameter {parameter.name!r} of {spec.id!r} cannot be a schedule.",
+            expected=f"{parameter.name}: {parameter.type_text}",
+            received=schedule,
+            fix="Only a parameter that is a float can change during training.",
+            parameter=parameter.name,
+        )
+    for number in schedule.extremes():
+        try:
+            coerce(spec, parameter, number)
+        except ParameterError as error:
+            raise ParameterError(
+                f"A schedule for {parameter.name!r} of {spec.id!r} leaves the bounds.",
+                expected=f"{parameter.name}: {parameter.type_text}, at every step",
+                received=number,
+                fix=f"Choose other numbers for {schedule!r}.",
+                parameter=parameter.name,
+            ) from error
+    return schedule
+
+
+def _admits_float(annotation: Any) -> bool:
+    """Whether a float is among the types of a parameter."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _admits_float(arguments[0])
+    if origin in (typing.Union, type(int | str)):
+        return any(map(_admits_float, arguments))
+    return annotation is float
 
 
 def _plain(value: Any) -> Any:
@@ -236,4 +284,4 @@ def _describe(annotation: Any) -> str:
         return f"sequence of {_describe(arguments[0])}"
     if annotation is type(None):
         return "None"
-    return getattr(annotation, "__name__", str(annotation))
+    return "network" if annotation is Any else getattr(annotation, "__name__", str(annotation))

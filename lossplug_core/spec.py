@@ -14,40 +14,19 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lossplug_core.errors import SpecError
+from lossplug_core.forms import PREDICTIONS, TARGETS
 
-__all__ = ["OPTIONS", "PREDICTIONS", "TARGETS", "LossSpec", "Provider", "loss", "spec_of"]
+__all__ = ["OPTIONS", "LossSpec", "Provider", "Weight", "loss", "spec_of"]
 
-TARGETS: Mapping[str, str] = MappingProxyType(
-    {
-        "binary": "0 or 1, or a probability between them; shaped like the prediction",
-        "class_ids": "one integer per prediction: which class is right",
-        "labels": "one integer per sample: equal integers mean the same class",
-        "one_hot": "one number per class: one-hot, or soft labels that sum to 1",
-        "probabilities": "a distribution over the last axis",
-        "sequences": "a sequence of integers per sample",
-        "signs": "-1 or 1, or 0 or 1, which mean the same",
-        "values": "real numbers; shaped like the prediction",
-    }
-)
-"""The forms that a target can have, and what each means."""
-
-PREDICTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "distances": "one non-negative distance per pair",
-        "embeddings": "one vector per sample",
-        "logits": "real numbers, before the sigmoid or softmax",
-        "probabilities": "numbers between 0 and 1, after the sigmoid or softmax",
-        "scores": "real numbers whose sign is the decision",
-        "values": "real numbers",
-    }
-)
-"""The forms that a prediction can have, and what each means."""
-
-OPTIONS = ("reduction", "dtype", "name")
-"""What Keras gives to every loss; they are not parameters of any."""
+OPTIONS = ("reduction", "dtype", "name", "global_batch")
+"""What every loss is given beside its parameters."""
 
 _INTEGER_TARGETS = frozenset({"class_ids", "labels", "sequences"})
+MAIN_TARGET = "y_true"
+"""What the main target is called where there are several."""
+
 _RESERVED = frozenset({"convention", *OPTIONS})
+_WEIGHTS = "weights"
 _ATTRIBUTE = "__loss_spec__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -74,6 +53,28 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """A weight that a loss owns: trained with the model, or a state that it keeps across batches.
+
+    Attributes:
+        shape: Its shape; `()` is one number.
+        initializer: What it starts as: a number, or what Keras accepts as an initializer.
+        trainable: Whether the optimizer trains it. A weight that is not is a state: the function
+            returns `(values, {name: new value})`, and in training the new value is kept.
+        dtype: `float32`, or an integer type for states that count or hold labels.
+
+    Example:
+        >>> Weight((10, 64), "he_uniform")
+        Weight(shape=(10, 64), initializer='he_uniform', trainable=True, dtype='float32')
+    """
+
+    shape: tuple[int, ...] = ()
+    initializer: Any = "glorot_uniform"
+    trainable: bool = True
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
 class LossSpec:
     """The immutable description of a loss, made by `@loss`.
 
@@ -88,6 +89,11 @@ class LossSpec:
             agree with it.
         version: Raised by the author when a saved config has to change its meaning.
         migrate: `(version, parameters) -> parameters`, for configs of older versions.
+        weights: The weights that it owns, by name, or a function of its parameters that tells them.
+        targets: The names of further targets, which the function takes as keyword arguments.
+        outputs: The names of the outputs that it compares, if they are several: `y_pred` is then a
+            mapping from them.
+        adapts: The parameters that `adapt` can learn from data, each with the function that does.
         namespace: The namespace of the plugin; None until an installed plugin provides the loss.
         provider: Where the loss comes from; None until an installed plugin provides the loss.
         parameter_types: Types of parameters that the signature does not tell, as Keras's do not.
@@ -102,6 +108,12 @@ class LossSpec:
     conventions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     version: int = 1
     migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
+    weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = field(
+        default=None, hash=False
+    )
+    targets: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    adapts: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
     namespace: str | None = None
     provider: Provider | None = None
     parameter_types: tuple[tuple[str, Any], ...] = ()
@@ -126,6 +138,19 @@ class LossSpec:
         """Whether the target can be integers that must stay integers."""
         return not _INTEGER_TARGETS.isdisjoint(self.y_true)
 
+    @property
+    def given(self) -> frozenset[str]:
+        """What the bridge gives to the function beside its parameters."""
+        weights = () if self.weights is None else (_WEIGHTS,)
+        return frozenset({*weights, *self.targets})
+
+    def weights_with(self, parameters: Mapping[str, Any]) -> Mapping[str, Weight]:
+        """The weights that the loss owns with these parameters, by name."""
+        if not callable(self.weights):
+            return self.weights or {}
+        wanted = inspect.signature(self.weights).parameters
+        return self.weights(**{name: parameters[name] for name in wanted})
+
 
 def loss(
     *,
@@ -136,6 +161,10 @@ def loss(
     conventions: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
     migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None,
+    weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = None,
+    targets: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    adapts: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Callable[[_F], _F]:
     """Mark a function as a loss. The function itself stays as it is.
 
@@ -148,6 +177,13 @@ def loss(
             agree with it.
         version: Raise it when a config saved earlier would mean something else now.
         migrate: `(version, parameters) -> parameters`: turns such a config into one of today.
+        weights: The weights that it owns: `Weight`s by name, or a function that returns them and
+            whose arguments are some of the parameters. The function takes `weights`, a mapping.
+        targets: Names of further targets (a mask, a teacher's logits), each of which is a keyword
+            argument of the function. `inputs` is what the model was given.
+        outputs: Names of the outputs that it compares, if they are several.
+        adapts: For a parameter that can be learned from data before training, a function of an
+            iterable of batches of targets, such as `lossplug_core.statistics.class_counts`.
 
     Returns:
         A decorator that returns the function unchanged, described by a `LossSpec`.
@@ -176,6 +212,10 @@ def loss(
             conventions=_frozen(conventions or {}),
             version=version,
             migrate=migrate,
+            weights=weights if weights is None or callable(weights) else dict(weights),
+            targets=tuple(targets),
+            outputs=tuple(outputs),
+            adapts=MappingProxyType(dict(adapts or {})),
         )
         _check_signature(spec)
         setattr(function, _ATTRIBUTE, spec)
@@ -224,7 +264,24 @@ def _check_signature(spec: LossSpec) -> None:
             expected="(y_true, y_pred, *, parameter: type = default, …)",
             received=str(inspect.signature(spec.function)),
         )
-    names = {p.name for p in rest}
+    names = {p.name for p in rest} - spec.given
+    if missing := sorted(spec.given - {p.name for p in rest}):
+        raise SpecError(
+            f"The loss {spec.name!r} declares what its function does not take.",
+            expected=f"a keyword argument {missing[0]!r}",
+            received=str(inspect.signature(spec.function)),
+        )
+    asked = inspect.signature(spec.weights).parameters if callable(spec.weights) else ()
+    for kind, unknown in (
+        ("The weights", sorted(set(asked) - names)),
+        ("What adapts", sorted(set(spec.adapts) - names)),
+    ):
+        if unknown:
+            raise SpecError(
+                f"{kind} of {spec.name!r} name a parameter that it does not have.",
+                expected=f"some of {', '.join(sorted(names))}",
+                received=unknown[0],
+            )
     for convention, values in spec.conventions.items():
         if unknown := sorted(set(values) - names):
             raise SpecError(

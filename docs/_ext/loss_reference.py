@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 from lossplug_core._keras_table import KERAS_LOSSES
 from lossplug_core.cli import main
+from lossplug_core.forms import PREDICTIONS, TARGETS
 from lossplug_core.names import KERAS
-from lossplug_core.spec import PREDICTIONS, TARGETS
 
 FOLDER = Path(__file__).parents[1] / "reference" / "losses"
 

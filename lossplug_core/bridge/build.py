@@ -12,6 +12,7 @@ from lossplug_core.bridge.plugin_loss import PluginLoss, check_common
 from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
 from lossplug_core.names import KERAS
 from lossplug_core.params import parameters_of, validate
+from lossplug_core.schedules import Schedule
 from lossplug_core.spec import LossSpec
 
 __all__ = ["get_loss"]
@@ -30,6 +31,7 @@ def get_loss(
     reduction: str | None = _DEFAULT_REDUCTION,
     name: str | None = None,
     dtype: Any = None,
+    global_batch: bool = False,
     **parameters: Any,
 ) -> keras.losses.Loss: ...
 def get_loss(
@@ -40,6 +42,7 @@ def get_loss(
     reduction: str | None = _DEFAULT_REDUCTION,
     name: str | None = None,
     dtype: Any = None,
+    global_batch: bool = False,
     **parameters: Any,
 ) -> keras.losses.Loss | None:
     """A loss by name, ready for `model.compile`.
@@ -54,7 +57,10 @@ def get_loss(
         reduction: How the values of a batch become one: as in `keras.losses.Loss`.
         name: The name in Keras's logs; the loss's own if None.
         dtype: The dtype of the computation; Keras's `floatx` if None.
-        **parameters: The parameters of the loss; `lossplug show ID` lists them.
+        global_batch: Whether the loss sees the samples of all replicas that share a batch; what a
+            loss that compares samples needs on several devices.
+        **parameters: The parameters of the loss; `lossplug show ID` lists them. A float may be a
+            schedule of `lossplug_core.schedules`.
 
     Returns:
         A `keras.losses.Loss`; None for None. Keras's own losses come as Keras's own objects.
@@ -75,7 +81,7 @@ def get_loss(
         >>> type(get_loss("mse")).__name__
         'MeanSquaredError'
     """
-    options = {"reduction": reduction, "name": name, "dtype": dtype}
+    options = {"reduction": reduction, "name": name, "dtype": dtype, "global_batch": global_batch}
     given = {
         **{key: value for key, value in options.items() if value is not _DEFAULTS[key]},
         **({} if convention is None else {"convention": convention}),
@@ -95,7 +101,13 @@ def get_loss(
     return _build(_spec(identifier), convention, parameters, options)
 
 
-_DEFAULTS = {"reduction": _DEFAULT_REDUCTION, "name": None, "dtype": None}
+_OPTIONS = ("reduction", "dtype", "global_batch")
+_DEFAULTS = {
+    "reduction": _DEFAULT_REDUCTION,
+    "name": None,
+    "dtype": None,
+    "global_batch": False,
+}
 
 
 def _spec(identifier: Any) -> LossSpec:
@@ -134,7 +146,10 @@ def _build(
         return PluginLoss(spec, parameters, convention=convention, **options)
     complete = validate(spec, parameters, convention=convention)
     check_common(**options)
-    own = {key: value for key, value in options.items() if value is not None or key == "reduction"}
+    if options["global_batch"] or any(isinstance(value, Schedule) for value in complete.values()):
+        return PluginLoss(spec, complete, **options)
+    own = {key: options[key] for key in ("name", "dtype") if options[key] is not None}
+    own["reduction"] = options["reduction"]
     try:
         loss = spec.function(**complete, **own)
     except (ValueError, TypeError) as error:
@@ -161,6 +176,11 @@ def _loses(
 def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.losses.Loss:
     if "class_name" in config:
         return _from_keras_config(config, given)
+    if "combine" in config:
+        from lossplug_core.bridge.combined import from_mapping
+
+        _refuse(given, "A combination has its parameters already.")
+        return from_mapping(config)
     if "name" not in config or not set(config) <= {"name", "params", *_DEFAULTS, "convention"}:
         raise ConfigError(
             "This dict does not describe a loss.",
@@ -168,7 +188,7 @@ def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.
             received=dict(config),
         )
     params = _mapping(config.get("params"), "params")
-    common = {key: config[key] for key in ("reduction", "dtype", "convention") if key in config}
+    common = {key: config[key] for key in (*_OPTIONS, "convention") if key in config}
     return _again(config["name"], {**common, **params, **given})
 
 
@@ -179,15 +199,20 @@ def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> k
         return _again(inner, given)
     inner = _mapping(inner, "config")
     if class_name == PluginLoss.__name__:
-        if given:
-            raise ParameterError(
-                "A saved loss has its parameters already.",
-                expected="its config alone",
-                received=dict(given),
-            )
+        _refuse(given, "A saved loss has its parameters already.")
         return PluginLoss.from_config(dict(inner))
+    if class_name == "CombinedLoss":
+        from lossplug_core.bridge.combined import CombinedLoss
+
+        _refuse(given, "A saved loss has its parameters already.")
+        return CombinedLoss.from_config(dict(inner))
     # The module that a config may name is never imported: the class's name must be enough.
     return _again(class_name, {**inner, **given})
+
+
+def _refuse(given: Mapping[str, Any], what: str) -> None:
+    if given:
+        raise ParameterError(what, expected="its config alone", received=dict(given))
 
 
 def _again(identifier: Any, arguments: Mapping[str, Any]) -> keras.losses.Loss:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import keras
 
 from lossplug_core._app import registry
-from lossplug_core.bridge.targets import as_tensor, marked, prepare
+from lossplug_core.bridge.adapting import target_batches
+from lossplug_core.bridge.named import predictions, split
+from lossplug_core.bridge.phase import in_phase
+from lossplug_core.bridge.replicas import over_whole_batch
+from lossplug_core.bridge.stateful import StatefulLoss
+from lossplug_core.bridge.targets import marked, prepare
 from lossplug_core.config import read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS
-from lossplug_core.params import dump, parameters_of, validate
-from lossplug_core.spec import LossSpec
+from lossplug_core.networks import is_network
+from lossplug_core.params import coerce, dump, parameters_of, validate
+from lossplug_core.schedules import Schedule
+from lossplug_core.spec import OPTIONS, LossSpec
 
 __all__ = ["PluginLoss"]
 
@@ -23,7 +31,7 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "
 
 
 @keras.saving.register_keras_serializable(package="lossplug")
-class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
+class PluginLoss(StatefulLoss):
     """A loss of a plugin, with its parameters, as Keras wants it.
 
     `get_loss` makes these. Reduction, sample weights and masks are Keras's own.
@@ -35,6 +43,7 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         reduction: As in `keras.losses.Loss`.
         name: As in `keras.losses.Loss`; the loss's own name if None.
         dtype: As in `keras.losses.Loss`; Keras's `floatx` if None.
+        global_batch: Whether it sees the samples of all replicas, if there are several.
 
     Raises:
         ParameterError: A parameter is unknown, missing, of the wrong type, or out of bounds.
@@ -49,9 +58,10 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: Any = None,
+        global_batch: bool = False,
     ) -> None:
         parameters = validate(spec, parameters, convention=convention)
-        check_common(reduction, name, dtype)
+        check_common(reduction, name, dtype, global_batch)
         try:
             super().__init__(name=name or spec.name, reduction=reduction, dtype=dtype)
         except (ValueError, TypeError) as error:
@@ -61,26 +71,136 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
                 parameter="dtype",
             ) from error
         self.spec = spec
-        self.parameters = MappingProxyType(parameters)
-        self._function = _function(spec, parameters)
+        self.global_batch = global_batch
+        self._configure(parameters)
         registry.hooks.call("lossplug_loss_built", loss=self)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The reduced loss. Integer targets stay integers; shapes are never broadcast."""
-        y_pred = as_tensor(y_pred, "y_pred")
-        target = prepare(self.spec, y_true, y_pred, self.dtype)
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the further targets that it takes."""
+        return self.spec.targets
 
-        def values(y_pred: Any) -> Any:
-            values = self.call(target.y_true, y_pred)
-            return marked(target.y_true, y_pred, values) if target.unseen else values
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs that it compares; none if it takes one prediction."""
+        return self.spec.outputs
 
-        weighing = _Weighing(values, self.reduction, self.name, self.dtype)
-        # Keras would cast the target; it is given the prediction, whose mask it honours, twice.
-        return weighing(y_pred, y_pred, sample_weight)
+    def __call__(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, *, training: bool | None = None
+    ) -> Any:
+        """The reduced loss. Integer targets stay integers; shapes are never broadcast.
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """One value per sample, or per position."""
-        return self._function(y_true, y_pred)
+        Args:
+            y_true: The target; or a mapping of it, as `y_true`, and of further targets by name.
+            y_pred: The prediction; or a mapping of several, if the loss compares them.
+            sample_weight: As in `keras.losses.Loss`.
+            training: Whether states are kept and steps counted. None, in a loop of your own, means
+                yes.
+        """
+        with in_phase(training) as phase:
+            self._begin(phase)
+            y_true, further = split(self, y_true, phase.inputs)
+            y_pred, measure = predictions(self, y_pred)
+            target = prepare(self.spec, y_true, y_pred, self.dtype)
+
+            def values(_: Any) -> Any:
+                values, updates = self._compute(target.y_true, y_pred, further)
+                if phase.training and updates and self.layer is not None:
+                    self.layer.keep(updates)
+                return marked(target.y_true, y_pred, values) if target.unseen else values
+
+            weighing = _Weighing(values, self.reduction, self.name, self.dtype)
+            # Keras would cast the target; it is given the prediction, whose mask it honours, twice.
+            return weighing(measure, measure, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any, **further: Any) -> Any:
+        """One value per sample, or per position. States stay as they are."""
+        return self._compute(y_true, y_pred, further)[0]
+
+    def _compute(
+        self, y_true: Any, y_pred: Any, further: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """The values, and the new values of states."""
+        if missing := [name for name in self.spec.adapts if name not in self.parameters]:
+            raise ParameterError(
+                f"{self.spec.id!r} needs the parameter {missing[0]!r}.",
+                expected=f"{missing[0]}: {parameters_of(self.spec)[missing[0]].type_text}",
+                fix=f"Give {missing[0]}=…, or learn it from the data: loss.adapt(y_train)",
+                parameter=missing[0],
+            )
+        self._called = True
+        if self.global_batch:
+            return over_whole_batch(self._evaluate, y_true, y_pred, further)
+        return self._evaluate(y_true, y_pred, further)
+
+    def _evaluate(
+        self, y_true: Any, y_pred: Any, further: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        if self._kept is not None:
+            return self._kept(y_true, y_pred), {}
+        parameters = {**self.parameters, **self.numbers(), **self._networks}
+        if self.spec.namespace == KERAS:
+            return self.spec.function(**parameters).call(y_true, y_pred), {}
+        if self.layer is not None and self.spec.weights is not None:
+            parameters["weights"] = {name: self.layer.read(name) for name in self._declared}
+        result = self.spec.function(y_true, y_pred, **further, **parameters)
+        return result if isinstance(result, tuple) else (result, {})
+
+    def _configure(self, parameters: Mapping[str, Any]) -> None:
+        """Take parameters, and make the weights that go with them."""
+        spec = self.spec
+        self.parameters = MappingProxyType(dict(parameters))
+        self._called = False
+        networks = networks_of(spec, parameters)
+        self._networks = {name: _frozen(network) for name, network in networks.items()}
+        changing = {name: v for name, v in parameters.items() if isinstance(v, Schedule)}
+        fixed_keras = spec.namespace == KERAS and not changing
+        self._kept = spec.function(**parameters).call if fixed_keras else None
+        ready = not set(spec.adapts).difference(parameters)
+        declared = spec.weights_with(parameters) if ready else {}
+        self._declared = tuple(declared)
+        self.own(declared, changing, networks.values())
+
+    def _checked(self, name: str, number: float) -> float:
+        return coerce(self.spec, parameters_of(self.spec)[name], number)  # type: ignore[no-any-return]
+
+    def adapt(
+        self, data: Any, *, output: str | int | None = None, steps: int | None = None
+    ) -> PluginLoss:
+        """Learn from the targets of a training set what the loss can learn from them.
+
+        What is learned are parameters: they are checked, shown and saved as if they were given.
+
+        Args:
+            data: Targets, or batches of `(x, y)`: an array, a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, a torch `DataLoader`.
+            output: The output whose targets it takes, if the data has several.
+            steps: How many batches to read; all if None.
+
+        Returns:
+            The loss itself.
+
+        Raises:
+            ParameterError: Nothing of this loss is learned from data, or it is in use already.
+            DataError: The data has no such targets.
+
+        Example:
+            >>> import numpy
+            >>> get_loss("class_balanced").adapt(numpy.array([0, 0, 0, 1]))
+            <PluginLoss imbalance/class_balanced(samples_per_class=(3.0, 1.0)) from ...>
+        """
+        if not self.spec.adapts:
+            raise ParameterError(f"{self.spec.id!r} learns nothing from data before training.")
+        if self._called:
+            raise ParameterError(
+                f"{self.spec.id!r} is in use already: what is compiled would not change.",
+                fix="Adapt the loss before the first step.",
+            )
+        learned = dict(self.parameters)
+        for name, learn in self.spec.adapts.items():
+            learned[name] = learn(target_batches(data, output=output, steps=steps))
+        self._configure(validate(self.spec, learned))
+        return self
 
     def get_config(self) -> dict[str, Any]:
         """Everything that another process needs to build the same loss from its plugin."""
@@ -100,6 +220,7 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
             "reduction": self.reduction,
             "dtype": self.dtype,
             "name": self.name,
+            **({"global_batch": True} if self.global_batch else {}),
         }
 
     @classmethod
@@ -125,8 +246,13 @@ class PluginLoss(keras.losses.Loss):  # type: ignore[misc]
         return f"<{type(self).__name__} {self.spec.id}({differing}) from {provider}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        common = {"reduction": self.reduction, "name": self.name, "dtype": self.dtype}
-        return _rebuild, (self.spec.function, self.spec.id, dict(self.parameters), common)
+        common = {option: getattr(self, option) for option in OPTIONS}
+        made_of = (self.spec.function, self.spec.id, dict(self.parameters), common)
+        return _rebuild, made_of, self.values()
+
+    def __setstate__(self, values: Mapping[str, Any]) -> None:
+        if self.layer is not None:
+            self.layer.load_own_variables(values)
 
 
 class _Weighing(keras.losses.Loss):  # type: ignore[misc]
@@ -143,7 +269,7 @@ class _Weighing(keras.losses.Loss):  # type: ignore[misc]
         return self._values(y_pred)
 
 
-def check_common(reduction: Any, name: Any, dtype: Any) -> None:
+def check_common(reduction: Any, name: Any, dtype: Any, global_batch: Any = False) -> None:
     """Refuse what no loss can have as reduction, name or dtype."""
     if not (reduction is None or isinstance(reduction, str)) or reduction not in REDUCTIONS:
         raise ParameterError(
@@ -159,6 +285,13 @@ def check_common(reduction: Any, name: Any, dtype: Any) -> None:
             received=name,
             parameter="name",
         )
+    if not isinstance(global_batch, bool):
+        raise ParameterError(
+            "Whether a loss compares the samples of all replicas is a bool.",
+            expected="True or False",
+            received=global_batch,
+            parameter="global_batch",
+        )
     # Keras would also take a config, and look for the class that it names.
     if not (dtype is None or isinstance(dtype, (str, keras.DTypePolicy))):
         raise ParameterError(
@@ -169,14 +302,21 @@ def check_common(reduction: Any, name: Any, dtype: Any) -> None:
         )
 
 
-def _function(spec: LossSpec, parameters: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
-    if spec.namespace == KERAS:
-        return spec.function(**parameters).call  # type: ignore[no-any-return]
+def networks_of(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """The networks among the parameters, by name."""
+    declared = parameters_of(spec)
+    return {
+        name: value
+        for name, value in parameters.items()
+        if value is not None and is_network(declared[name].annotation)
+    }
 
-    def function(y_true: Any, y_pred: Any) -> Any:
-        return spec.function(y_true, y_pred, **parameters)
 
-    return function
+def _frozen(network: Callable[..., Any]) -> Callable[..., Any]:
+    """A network as a loss may call it: as in inference, whatever the model around it does."""
+    if not isinstance(network, keras.layers.Layer):
+        return network
+    return partial(network, training=False)
 
 
 def _rebuild(

@@ -8,7 +8,7 @@ import click
 
 from lossplug_core.cli import _complete
 from lossplug_core.cli._output import json_option, print_json, provider_json
-from lossplug_core.spec import PREDICTIONS, TARGETS
+from lossplug_core.forms import PREDICTIONS, TARGETS
 
 if TYPE_CHECKING:
     from lossplug_core.docstring import Docstring

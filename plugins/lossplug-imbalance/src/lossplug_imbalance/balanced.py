@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from lossplug_core import ClassCounts, Fraction, NonNegative, loss, ops
+from lossplug_core.statistics import class_counts
 from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, per_class
 
@@ -17,6 +18,7 @@ __all__ = ["class_balanced"]
     y_true="class_ids|one_hot",
     y_pred="logits|probabilities",
     paper="arXiv:1901.05555",
+    adapts={"samples_per_class": class_counts},
 )
 def class_balanced(
     y_true: Any,

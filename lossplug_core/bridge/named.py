@@ -1,0 +1,136 @@
+"""Several targets, each with a name; several outputs, each with a name.
+
+A loss that needs more than `y_true` is given a mapping: `y_true` itself, and the further targets
+that the loss declares.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import keras
+
+from lossplug_core.bridge.targets import as_tensor
+from lossplug_core.errors import DataError
+from lossplug_core.spec import MAIN_TARGET
+
+__all__ = ["INPUTS", "Named", "main_target", "predictions", "split"]
+
+INPUTS = "inputs"
+"""The further target that the model's inputs are, where a model is known."""
+
+
+class Named(Mapping[str, Any]):
+    """A mapping that Keras passes on as it is, instead of matching its keys with outputs."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = dict(content)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._content[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._content)
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    @property
+    def shape(self) -> Any:
+        """The shape of the first: Keras asks for the size of the batch."""
+        return keras.tree.flatten(next(iter(self._content.values())))[0].shape
+
+
+class Takes(Protocol):
+    """What takes targets and outputs by name."""
+
+    name: str
+
+    @property
+    def targets(self) -> tuple[str, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
+
+
+def main_target(y_true: Any) -> Any:
+    """The target itself, out of a mapping of several."""
+    if isinstance(y_true, Mapping) and MAIN_TARGET in y_true:
+        return y_true[MAIN_TARGET]
+    return y_true
+
+
+def split(loss: Takes, y_true: Any, inputs: Any = None) -> tuple[Any, dict[str, Any]]:
+    """The target, and the further targets by name.
+
+    Args:
+        loss: What they are for.
+        y_true: The target, or a mapping of it and of further targets.
+        inputs: What the model was given; the loss may take it as a further target.
+
+    Raises:
+        DataError: A target is missing, or the loss does not know it.
+    """
+    given = dict(y_true) if isinstance(y_true, Mapping) else {MAIN_TARGET: y_true}
+    if INPUTS in loss.targets and inputs is not None:
+        given.setdefault(INPUTS, inputs)
+    wanted = (MAIN_TARGET, *loss.targets)
+    _match(loss, "target", wanted, given, "y={" + ", ".join(f"{n!r}: …" for n in wanted) + "}")
+    return given.pop(MAIN_TARGET), {name: _tensors(given[name], name) for name in given}
+
+
+def predictions(loss: Takes, y_pred: Any) -> tuple[Any, Any]:
+    """The prediction that the function takes, and one tensor with the size and mask of the batch.
+
+    Raises:
+        DataError: The loss compares several outputs, and these are not there.
+    """
+    if not loss.outputs:
+        if isinstance(y_pred, Mapping):
+            raise DataError(
+                f"The loss {loss.name!r} takes one prediction.",
+                expected="one output",
+                received=list(y_pred),
+                fix="model.compile(loss={output: loss}): a loss for each output that has one.",
+            )
+        y_pred = as_tensor(y_pred, "y_pred")
+        return y_pred, y_pred
+    if isinstance(y_pred, Sequence) and len(y_pred) == len(loss.outputs):
+        y_pred = dict(zip(loss.outputs, y_pred, strict=True))
+    if not isinstance(y_pred, Mapping):
+        raise DataError(
+            f"The loss {loss.name!r} compares several outputs.",
+            expected=f"y_pred with {', '.join(loss.outputs)}",
+            received=type(y_pred).__name__,
+            fix=f"keras.Model(inputs, {{{', '.join(f'{n!r}: …' for n in loss.outputs)}}})",
+        )
+    y_pred = {name: y_pred[name] for name in y_pred if name in loss.outputs}
+    _match(loss, "output", loss.outputs, y_pred, "name the outputs of the model so")
+    y_pred = {name: as_tensor(y_pred[name], name) for name in loss.outputs}
+    return y_pred, y_pred[loss.outputs[0]]
+
+
+def _tensors(value: Any, name: str) -> Any:
+    return keras.tree.map_structure(lambda leaf: as_tensor(leaf, name), value)
+
+
+def _match(
+    loss: Takes, kind: str, wanted: Sequence[str], given: Mapping[str, Any], fix: str
+) -> None:
+    if unknown := [name for name in given if name not in wanted]:
+        raise DataError(
+            f"The loss {loss.name!r} knows no {kind} {unknown[0]!r}.",
+            expected=", ".join(wanted),
+            received=", ".join(map(str, given)),
+            nearest=difflib.get_close_matches(str(unknown[0]), wanted, n=1),
+            fix=fix,
+        )
+    if missing := [name for name in wanted if name not in given]:
+        raise DataError(
+            f"The loss {loss.name!r} needs the {kind} {missing[0]!r}.",
+            expected=", ".join(wanted),
+            received=", ".join(given),
+            fix=fix,
+        )
