@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         PluginLoss,
         SetParameter,
         TrainingModel,
+        as_dict,
         combine,
         get_loss,
     )
@@ -92,6 +93,7 @@ __all__ = [
     "UnknownParameterError",
     "UntrainedLossError",
     "Weight",
+    "as_dict",
     "combine",
     "find_spec",
     "get_loss",
@@ -108,6 +110,7 @@ _AT_FIRST_USE = {
     "PluginLoss": "bridge",
     "SetParameter": "bridge",
     "TrainingModel": "bridge",
+    "as_dict": "bridge",
     "combine": "bridge",
     "find_spec": "_app",
     "get_loss": "bridge",

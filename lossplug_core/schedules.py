@@ -5,15 +5,15 @@ Any float parameter of a loss can be one, and so can the weight of a part of `co
 
 from __future__ import annotations
 
-import importlib
+import difflib
 import math
-import sys
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lossplug_core import ops
+from lossplug_core._keras_schedule import KERAS_PREFIX, KerasSchedule, is_keras_schedule, of_keras
+from lossplug_core._schedule import KIND, Schedule, check_number, check_steps, refused
 from lossplug_core.errors import ParameterError
 
 __all__ = [
@@ -28,31 +28,32 @@ __all__ = [
     "warmup",
 ]
 
-_KIND = "schedule"
-_KERAS = "keras/"
 
+@dataclass(frozen=True)
+class _Ramp(Schedule):
+    """From one number to another in some steps."""
 
-class Schedule(ABC):
-    """A number that is a function of the training step, which counts from 0."""
+    start: float
+    end: float
+    steps: int
+    begin: int = 0
 
-    kind: ClassVar[str]
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            object.__setattr__(self, name, check_number(self, name, getattr(self, name)))
+        check_steps(self, "steps", self.steps, least=1)
+        check_steps(self, "begin", self.begin, least=0)
 
-    @abstractmethod
-    def __call__(self, step: Any) -> Any:
-        """The number at a step, as a tensor."""
-
-    @abstractmethod
     def extremes(self) -> Iterator[float]:
-        """Numbers between which it stays."""
+        """Both ends."""
+        yield from (self.start, self.end)
 
-    def as_data(self) -> dict[str, Any]:
-        """As JSON and TOML can hold it; `as_schedule` reads it back."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-        return {_KIND: self.kind, **values}
+    def _progress(self, step: Any) -> Any:
+        return ops.clip((ops.cast(step, "float32") - self.begin) / self.steps, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Linear(Schedule):
+class Linear(_Ramp):
     r"""From one number to another in a straight line.
 
     Formula:
@@ -75,27 +76,15 @@ class Linear(Schedule):
         [0.0, 1.0, 2.0, 2.0]
     """
 
-    start: float
-    end: float
-    steps: int
-    begin: int = 0
     kind: ClassVar[str] = "linear"
-
-    def __post_init__(self) -> None:
-        _check(self, start=self.start, end=self.end)
-        _check_steps(self, steps=self.steps, begin=self.begin)
 
     def __call__(self, step: Any) -> Any:
         """The number at a step, as a tensor."""
-        return self.start + (self.end - self.start) * _progress(step, self.begin, self.steps)
-
-    def extremes(self) -> Iterator[float]:
-        """Both ends."""
-        yield from (self.start, self.end)
+        return self.start + (self.end - self.start) * self._progress(step)
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(_Ramp):
     r"""From one number to another along half a cosine: slow, fast, slow.
 
     Formula:
@@ -122,24 +111,12 @@ class Cosine(Schedule):
         arXiv:1608.03983.
     """
 
-    start: float
-    end: float
-    steps: int
-    begin: int = 0
     kind: ClassVar[str] = "cosine"
-
-    def __post_init__(self) -> None:
-        _check(self, start=self.start, end=self.end)
-        _check_steps(self, steps=self.steps, begin=self.begin)
 
     def __call__(self, step: Any) -> Any:
         """The number at a step, as a tensor."""
-        progress = _progress(step, self.begin, self.steps)
+        progress = self._progress(step)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + ops.cos(math.pi * progress))
-
-    def extremes(self) -> Iterator[float]:
-        """Both ends."""
-        yield from (self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -164,19 +141,19 @@ class Piecewise(Schedule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping):
-            raise _unlike(self, "values", "a mapping from steps to numbers", self.values)
+            raise refused(self, "values", "a mapping from steps to numbers", self.values)
         try:
             pieces = {int(step): self.values[step] for step in self.values}
         except (TypeError, ValueError):
-            raise _unlike(self, "values", "integers as steps", self.values) from None
+            raise refused(self, "values", "integers as steps", self.values) from None
         if 0 not in pieces or min(pieces) < 0 or len(pieces) < len(self.values):
-            raise _unlike(self, "values", "steps from 0 on, 0 among them", self.values)
+            raise refused(self, "values", "steps from 0 on, 0 among them", self.values)
         for step, value in pieces.items():
             pieces[step] = as_schedule(value) or value
             if isinstance(pieces[step], Adjustable):
-                raise _unlike(self, "values", "numbers and schedules of the step", value)
+                raise refused(self, "values", "numbers and schedules of the step", value)
             if not isinstance(pieces[step], Schedule):
-                _check(self, **{f"values[{step}]": value})
+                pieces[step] = check_number(self, f"values[{step}]", value)
         object.__setattr__(self, "values", dict(sorted(pieces.items())))
 
     def __call__(self, step: Any) -> Any:
@@ -198,7 +175,7 @@ class Piecewise(Schedule):
             str(step): piece.as_data() if isinstance(piece, Schedule) else piece
             for step, piece in self.values.items()
         }
-        return {_KIND: self.kind, "values": pieces}
+        return {KIND: self.kind, "values": pieces}
 
 
 @dataclass(frozen=True)
@@ -212,6 +189,7 @@ class Adjustable(Schedule):
         ParameterError: It is not a number.
 
     Example:
+        >>> from lossplug_core import get_loss
         >>> loss = get_loss("focal", gamma=Adjustable(2.0))
         >>> loss.assign(gamma=1.0)
         >>> loss.current()
@@ -222,7 +200,7 @@ class Adjustable(Schedule):
     kind: ClassVar[str] = "adjustable"
 
     def __post_init__(self) -> None:
-        _check(self, value=self.value)
+        object.__setattr__(self, "value", check_number(self, "value", self.value))
 
     def __call__(self, step: Any) -> Any:
         """The number at the beginning: the loss keeps the current one among its weights."""
@@ -232,44 +210,6 @@ class Adjustable(Schedule):
     def extremes(self) -> Iterator[float]:
         """The number itself; `assign` checks the next ones."""
         yield self.value
-
-
-class KerasSchedule(Schedule):
-    """One of Keras's learning-rate schedules.
-
-    Args:
-        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
-    """
-
-    kind = "keras"
-
-    def __init__(self, schedule: Any) -> None:
-        self.schedule = schedule
-
-    def __call__(self, step: Any) -> Any:
-        """The number at a step, as a tensor."""
-        return self.schedule(step)
-
-    def extremes(self) -> Iterator[float]:
-        """Its values at 0 and at steps each a tenth above the last: Keras's do not tell theirs."""
-        steps = [0, *sorted({round(1.1**power) for power in range(160)})]
-        values = [float(self.schedule(step)) for step in steps]
-        yield from (min(values), max(values))
-
-    def as_data(self) -> dict[str, Any]:
-        """The name of its class, and its config."""
-        return {_KIND: f"{_KERAS}{type(self.schedule).__name__}", **self.schedule.get_config()}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, KerasSchedule) and self.as_data() == other.as_data()
-
-    def __hash__(self) -> int:
-        return hash(type(self.schedule))
-
-    def __repr__(self) -> str:
-        config = self.schedule.get_config()
-        given = (f"{name}={value!r}" for name, value in config.items() if name != "name")
-        return f"{type(self.schedule).__name__}({', '.join(given)})"
 
 
 def warmup(value: float, steps: int) -> Linear:
@@ -313,19 +253,16 @@ def as_schedule(value: Any) -> Schedule | None:
     if isinstance(value, Schedule):
         return value
     if isinstance(value, Mapping):
-        return _from_data(value) if _KIND in value else None
-    keras = sys.modules.get("keras")  # who holds one of Keras's schedules has imported Keras
-    if keras is not None and isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-        return KerasSchedule(value)
-    return None
+        return _from_data(value) if KIND in value else None
+    return KerasSchedule(value) if is_keras_schedule(value) else None
 
 
 def _from_data(data: Mapping[str, Any]) -> Schedule:
-    kind, arguments = data[_KIND], {name: data[name] for name in data if name != _KIND}
+    kind, arguments = data[KIND], {name: data[name] for name in data if name != KIND}
     try:
-        if isinstance(kind, str) and kind.startswith(_KERAS):
-            return KerasSchedule(_of_keras(kind.removeprefix(_KERAS)).from_config(arguments))
-        if kind in _KINDS:
+        if isinstance(kind, str) and kind.startswith(KERAS_PREFIX):
+            return of_keras(kind, arguments)
+        if isinstance(kind, str) and kind in _KINDS:
             return _KINDS[kind](**arguments)  # type: ignore[no-any-return]
     except TypeError as error:
         raise ParameterError(
@@ -333,50 +270,7 @@ def _from_data(data: Mapping[str, Any]) -> Schedule:
         ) from error
     raise ParameterError(
         "There is no such schedule.",
-        expected=f"one of {', '.join(sorted(_KINDS))}, or '{_KERAS}…' for one of Keras's",
+        expected=f"one of {', '.join(sorted(_KINDS))}, or '{KERAS_PREFIX}…' for one of Keras's",
         received=kind,
-    )
-
-
-def _of_keras(name: str) -> Any:
-    """A class of schedules by name: Keras's own, or one that the program has registered."""
-    keras = importlib.import_module("keras")
-    base = keras.optimizers.schedules.LearningRateSchedule
-    custom = keras.saving.get_custom_objects()
-    registered = {key.rpartition(">")[2]: custom[key] for key in custom}
-    for found in (getattr(keras.optimizers.schedules, name, None), registered.get(name)):
-        if isinstance(found, type) and issubclass(found, base) and found is not base:
-            return found
-    raise ParameterError(
-        f"Keras has no learning-rate schedule {name!r}.",
-        fix="If it is your own, register it: @keras.saving.register_keras_serializable()",
-    )
-
-
-def _progress(step: Any, begin: int, steps: int) -> Any:
-    return ops.clip((ops.cast(step, "float32") - begin) / steps, 0.0, 1.0)
-
-
-def _check(schedule: Schedule, **numbers: Any) -> None:
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _unlike(schedule, name, "a number", value)
-        if not math.isfinite(value):
-            raise _unlike(schedule, name, "a finite number", value)
-        if name.isidentifier():
-            object.__setattr__(schedule, name, float(value))
-
-
-def _check_steps(schedule: Schedule, *, steps: Any, begin: Any) -> None:
-    for name, value, least in (("steps", steps, 1), ("begin", begin, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise _unlike(schedule, name, f"an integer that is at least {least}", value)
-
-
-def _unlike(schedule: Schedule, name: str, expected: str, received: Any) -> ParameterError:
-    return ParameterError(
-        f"A {schedule.kind} schedule cannot have this as {name!r}.",
-        expected=expected,
-        received=received,
-        parameter=name,
+        nearest=difflib.get_close_matches(str(kind), _KINDS, n=1),
     )

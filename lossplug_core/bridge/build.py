@@ -15,7 +15,7 @@ from lossplug_core.params import parameters_of, validate
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import LossSpec
 
-__all__ = ["get_loss"]
+__all__ = ["DEFAULTS", "get_loss"]
 
 _DEFAULT_REDUCTION = "sum_over_batch_size"
 
@@ -83,7 +83,7 @@ def get_loss(
     """
     options = {"reduction": reduction, "name": name, "dtype": dtype, "global_batch": global_batch}
     given = {
-        **{key: value for key, value in options.items() if value is not _DEFAULTS[key]},
+        **{key: value for key, value in options.items() if value is not DEFAULTS[key]},
         **({} if convention is None else {"convention": convention}),
         **parameters,
     }
@@ -101,8 +101,8 @@ def get_loss(
     return _build(_spec(identifier), convention, parameters, options)
 
 
-_OPTIONS = ("reduction", "dtype", "global_batch")
-_DEFAULTS = {
+_OF_DICTS = ("reduction", "dtype", "global_batch", "convention")
+DEFAULTS = {
     "reduction": _DEFAULT_REDUCTION,
     "name": None,
     "dtype": None,
@@ -181,14 +181,14 @@ def _from_mapping(config: Mapping[str, Any], given: Mapping[str, Any]) -> keras.
 
         _refuse(given, "A combination has its parameters already.")
         return from_mapping(config)
-    if "name" not in config or not set(config) <= {"name", "params", *_DEFAULTS, "convention"}:
+    if "name" not in config or not set(config) <= {"name", "params", *_OF_DICTS}:
         raise ConfigError(
             "This dict does not describe a loss.",
             expected="{'name': …, 'params': {…}}, or Keras's {'class_name': …, 'config': {…}}",
             received=dict(config),
         )
     params = _mapping(config.get("params"), "params")
-    common = {key: config[key] for key in (*_OPTIONS, "convention") if key in config}
+    common = {key: config[key] for key in _OF_DICTS if key in config}
     return _again(config["name"], {**common, **params, **given})
 
 

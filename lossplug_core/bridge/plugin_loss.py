@@ -186,8 +186,9 @@ class PluginLoss(StatefulLoss):
 
         Example:
             >>> import numpy
+            >>> from lossplug_core import get_loss
             >>> get_loss("class_balanced").adapt(numpy.array([0, 0, 0, 1]))
-            <PluginLoss imbalance/class_balanced(samples_per_class=(3.0, 1.0)) from ...>
+            <PluginLoss imbalance/class_balanced(samples_per_class=(3.0, 1.0)) from lossplug-imbalance 0.1.0>
         """
         if not self.spec.adapts:
             raise ParameterError(f"{self.spec.id!r} learns nothing from data before training.")

@@ -21,6 +21,7 @@ class SetParameter(keras.callbacks.Callback):  # type: ignore[misc]
         value: A function of the epoch, which counts from 0, and of the logs of the epoch before.
 
     Example:
+        >>> from lossplug_core import get_loss
         >>> from lossplug_core.schedules import Adjustable
         >>> loss = get_loss("focal", gamma=Adjustable(0.0))
         >>> callback = SetParameter(loss, "gamma", lambda epoch, logs: 0.5 * epoch)

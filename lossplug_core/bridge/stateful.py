@@ -94,6 +94,7 @@ class StatefulLoss(keras.losses.Loss):  # type: ignore[misc]
         """What its changing numbers are now.
 
         Example:
+            >>> from lossplug_core import get_loss
             >>> from lossplug_core.schedules import Linear
             >>> get_loss("focal", gamma=Linear(0.0, 2.0, steps=100)).current()
             {'gamma': 0.0}
