@@ -8,7 +8,8 @@ from typing import Any, overload
 import keras
 
 from lossplug_core._app import registry
-from lossplug_core.bridge.plugin_loss import PluginLoss, check_common
+from lossplug_core.bridge.options import check_options
+from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
 from lossplug_core.names import KERAS
 from lossplug_core.params import parameters_of, validate
@@ -145,7 +146,7 @@ def _build(
     if spec.namespace != KERAS:
         return PluginLoss(spec, parameters, convention=convention, **options)
     complete = validate(spec, parameters, convention=convention)
-    check_common(**options)
+    check_options(**options)
     if options["global_batch"] or any(isinstance(value, Schedule) for value in complete.values()):
         return PluginLoss(spec, complete, **options)
     own = {key: options[key] for key in ("name", "dtype") if options[key] is not None}

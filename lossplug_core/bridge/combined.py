@@ -129,7 +129,7 @@ class CombinedLoss(StatefulLoss):
         """The weighted sum of the parts. Arguments as in `PluginLoss`."""
         with in_phase(training) as phase:
             self._begin(phase)
-            y_true, further = split(self, y_true, phase.inputs)
+            y_true, further = split(self, y_true, "float32", phase.inputs)
             values = [
                 ops.cast(self._value(part, y_true, further, y_pred, sample_weight), "float32")
                 for part in self.parts

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
+from keras import ops
 
 from lossplug_core.bridge.targets import as_tensor
 from lossplug_core.errors import DataError
@@ -62,12 +63,13 @@ def main_target(y_true: Any) -> Any:
     return y_true
 
 
-def split(loss: Takes, y_true: Any, inputs: Any = None) -> tuple[Any, dict[str, Any]]:
+def split(loss: Takes, y_true: Any, dtype: str, inputs: Any = None) -> tuple[Any, dict[str, Any]]:
     """The target, and the further targets by name.
 
     Args:
         loss: What they are for.
         y_true: The target, or a mapping of it and of further targets.
+        dtype: What further targets that are floats are cast to; `inputs` stay as they are.
         inputs: What the model was given; the loss may take it as a further target.
 
     Raises:
@@ -78,10 +80,11 @@ def split(loss: Takes, y_true: Any, inputs: Any = None) -> tuple[Any, dict[str, 
         given.setdefault(INPUTS, inputs)
     wanted = (MAIN_TARGET, *loss.targets)
     _match(loss, "target", wanted, given, "y={" + ", ".join(f"{n!r}: …" for n in wanted) + "}")
-    return given.pop(MAIN_TARGET), {name: _tensors(given[name], name) for name in given}
+    y_true = given.pop(MAIN_TARGET)
+    return y_true, {name: _tensors(given[name], name, dtype) for name in given}
 
 
-def predictions(loss: Takes, y_pred: Any) -> tuple[Any, Any]:
+def predictions(loss: Takes, y_pred: Any, dtype: str) -> tuple[Any, Any]:
     """The prediction that the function takes, and one tensor with the size and mask of the batch.
 
     Raises:
@@ -96,7 +99,7 @@ def predictions(loss: Takes, y_pred: Any) -> tuple[Any, Any]:
                 fix="model.compile(loss={output: loss}): a loss for each output that has one.",
             )
         y_pred = as_tensor(y_pred, "y_pred")
-        return y_pred, y_pred
+        return ops.cast(y_pred, dtype), y_pred
     if isinstance(y_pred, Sequence) and len(y_pred) == len(loss.outputs):
         y_pred = dict(zip(loss.outputs, y_pred, strict=True))
     if not isinstance(y_pred, Mapping):
@@ -109,11 +112,17 @@ def predictions(loss: Takes, y_pred: Any) -> tuple[Any, Any]:
     y_pred = {name: y_pred[name] for name in y_pred if name in loss.outputs}
     _match(loss, "output", loss.outputs, y_pred, "name the outputs of the model so")
     y_pred = {name: as_tensor(y_pred[name], name) for name in loss.outputs}
-    return y_pred, y_pred[loss.outputs[0]]
+    cast = {name: ops.cast(y_pred[name], dtype) for name in y_pred}
+    return cast, y_pred[loss.outputs[0]]
 
 
-def _tensors(value: Any, name: str) -> Any:
-    return keras.tree.map_structure(lambda leaf: as_tensor(leaf, name), value)
+def _tensors(value: Any, name: str, dtype: str) -> Any:
+    def tensor(leaf: Any) -> Any:
+        leaf = as_tensor(leaf, name)
+        is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(leaf.dtype))
+        return ops.cast(leaf, dtype) if is_float and name != INPUTS else leaf
+
+    return keras.tree.map_structure(tensor, value)
 
 
 def _match(

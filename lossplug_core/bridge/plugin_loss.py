@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
+from keras import ops
 
 from lossplug_core._app import registry
 from lossplug_core.bridge.adapting import target_batches
 from lossplug_core.bridge.named import predictions, split
+from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.replicas import over_whole_batch
 from lossplug_core.bridge.stateful import StatefulLoss
@@ -26,8 +28,6 @@ from lossplug_core.schedules import Schedule
 from lossplug_core.spec import OPTIONS, LossSpec
 
 __all__ = ["PluginLoss"]
-
-REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
 @keras.saving.register_keras_serializable(package="lossplug")
@@ -61,7 +61,7 @@ class PluginLoss(StatefulLoss):
         global_batch: bool = False,
     ) -> None:
         parameters = validate(spec, parameters, convention=convention)
-        check_common(reduction, name, dtype, global_batch)
+        check_options(reduction, name, dtype, global_batch)
         try:
             super().__init__(name=name or spec.name, reduction=reduction, dtype=dtype)
         except (ValueError, TypeError) as error:
@@ -99,8 +99,8 @@ class PluginLoss(StatefulLoss):
         """
         with in_phase(training) as phase:
             self._begin(phase)
-            y_true, further = split(self, y_true, phase.inputs)
-            y_pred, measure = predictions(self, y_pred)
+            y_true, further = split(self, y_true, self.dtype, phase.inputs)
+            y_pred, measure = predictions(self, y_pred, self.dtype)
             target = prepare(self.spec, y_true, y_pred, self.dtype)
 
             def values(_: Any) -> Any:
@@ -138,13 +138,22 @@ class PluginLoss(StatefulLoss):
     ) -> tuple[Any, Mapping[str, Any]]:
         if self._kept is not None:
             return self._kept(y_true, y_pred), {}
-        parameters = {**self.parameters, **self.numbers(), **self._networks}
+        numbers = {name: self._wide(number) for name, number in self.numbers().items()}
+        parameters = {**self.parameters, **numbers, **self._networks}
         if self.spec.namespace == KERAS:
             return self.spec.function(**parameters).call(y_true, y_pred), {}
         if self.layer is not None and self.spec.weights is not None:
-            parameters["weights"] = {name: self.layer.read(name) for name in self._declared}
+            parameters["weights"] = {
+                name: self._wide(self.layer.read(name)) for name in self._declared
+            }
         result = self.spec.function(y_true, y_pred, **further, **parameters)
         return result if isinstance(result, tuple) else (result, {})
+
+    def _wide(self, value: Any) -> Any:
+        """A weight or number in float64 if the loss is computed in it."""
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        wide = self.dtype == "float64" and keras.backend.is_float_dtype(dtype)
+        return ops.cast(value, "float64") if wide else value
 
     def _configure(self, parameters: Mapping[str, Any]) -> None:
         """Take parameters, and make the weights that go with them."""
@@ -187,8 +196,9 @@ class PluginLoss(StatefulLoss):
         Example:
             >>> import numpy
             >>> from lossplug_core import get_loss
-            >>> get_loss("class_balanced").adapt(numpy.array([0, 0, 0, 1]))
-            <PluginLoss imbalance/class_balanced(samples_per_class=(3.0, 1.0)) from lossplug-imbalance 0.1.0>
+            >>> loss = get_loss("class_balanced").adapt(numpy.array([0, 0, 0, 1]))
+            >>> loss.parameters["samples_per_class"]
+            (3.0, 1.0)
         """
         if not self.spec.adapts:
             raise ParameterError(f"{self.spec.id!r} learns nothing from data before training.")
@@ -268,39 +278,6 @@ class _Weighing(keras.losses.Loss):  # type: ignore[misc]
     def call(self, y_true: Any, y_pred: Any) -> Any:
         del y_true
         return self._values(y_pred)
-
-
-def check_common(reduction: Any, name: Any, dtype: Any, global_batch: Any = False) -> None:
-    """Refuse what no loss can have as reduction, name or dtype."""
-    if not (reduction is None or isinstance(reduction, str)) or reduction not in REDUCTIONS:
-        raise ParameterError(
-            "There is no such reduction.",
-            expected=f"one of {', '.join(map(repr, REDUCTIONS))}",
-            received=reduction,
-            parameter="reduction",
-        )
-    if not (name is None or isinstance(name, str)):
-        raise ParameterError(
-            "The name of a loss is a text.",
-            expected="a str or None",
-            received=name,
-            parameter="name",
-        )
-    if not isinstance(global_batch, bool):
-        raise ParameterError(
-            "Whether a loss compares the samples of all replicas is a bool.",
-            expected="True or False",
-            received=global_batch,
-            parameter="global_batch",
-        )
-    # Keras would also take a config, and look for the class that it names.
-    if not (dtype is None or isinstance(dtype, (str, keras.DTypePolicy))):
-        raise ParameterError(
-            "The dtype of a loss is a text or a policy.",
-            expected="'float32', say, or a keras.DTypePolicy",
-            received=dtype,
-            parameter="dtype",
-        )
 
 
 def networks_of(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:

@@ -44,7 +44,11 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Target:
     Raises:
         DataError: The shapes do not fit, or a class id is not a class.
     """
-    y_true, shape = as_tensor(y_true, "y_true"), _shape(y_pred)
+    y_true = as_tensor(y_true, "y_true")
+    if spec.outputs:
+        # What belongs to which output is known only to the loss.
+        return Target(y_true if spec.integer_target else ops.cast(y_true, dtype))
+    shape = _shape(y_pred)
     if spec.namespace == KERAS:
         # Keras's own functions bring shapes together themselves.
         keeps = spec.integer_target and _is_integer(y_true)
