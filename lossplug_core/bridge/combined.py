@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
 
-from lossplug_core.bridge.build import get_loss
 from lossplug_core.bridge.latest import Latest
 from lossplug_core.bridge.named import split
+from lossplug_core.bridge.parts import Part, read_parts
 from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.bridge.replicas import replicas
@@ -19,29 +18,12 @@ from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.weighting import Weighted, weighting_data, weighting_of
 from lossplug_core.bridge.weights import LossWeights
 from lossplug_core.errors import ConfigError, DataError, ParameterError
-from lossplug_core.schedules import Schedule, as_schedule
+from lossplug_core.schedules import Schedule
 from lossplug_core.spec import MAIN_TARGET
 
-__all__ = ["CombinedLoss", "Part", "combine"]
+__all__ = ["CombinedLoss", "combine", "from_mapping"]
 
-_KEYS = ("loss", "weight", "name", "output")
 _CLASSES = frozenset({"binary", "class_ids", "one_hot", "labels"})
-
-
-class Part(NamedTuple):
-    """One loss of a combination.
-
-    Attributes:
-        name: What it is called in the logs, unlike all other parts.
-        loss: The loss.
-        weight: Its weight: a number or a schedule.
-        output: The output that it is given, if the model has several.
-    """
-
-    name: str
-    loss: keras.losses.Loss
-    weight: float | Schedule = 1.0
-    output: str | None = None
 
 
 @keras.saving.register_keras_serializable(package="lossplug")
@@ -249,58 +231,10 @@ def combine(parts: Any, *, weighting: Any = None, name: str = "combined") -> Com
         >>> combine(["mae", ("focal", 2.0), {"loss": "focal", "name": "second"}])
         <CombinedLoss mean_absolute_error: 1.0, focal: 2.0, second: 1.0>
     """
-    return _combine(parts, weighting, name, ())
+    return CombinedLoss(read_parts(parts), weighting=weighting, name=name)
 
 
-def _combine(parts: Any, weighting: Any, name: str, around: tuple[int, ...]) -> CombinedLoss:
-    if id(parts) in around:
-        raise ConfigError(
-            "A combination of losses contains itself.", fix="Take it out of its own parts."
-        )
-    around = (*around, id(parts))
-    if isinstance(parts, Mapping):
-        parts = [
-            {"loss": loss, **weight} if _is_part(weight) else {"loss": loss, "weight": weight}
-            for loss, weight in parts.items()
-        ]
-    if isinstance(parts, str) or not isinstance(parts, Sequence):
-        raise ParameterError(
-            "This does not list the parts of a combined loss.",
-            expected="a dict from losses to weights, or a list of losses",
-            received=parts,
-        )
-    return CombinedLoss(
-        _named([_part(part, around) for part in parts]), weighting=weighting, name=name
-    )
-
-
-def _part(part: Any, around: tuple[int, ...]) -> Part:
-    if isinstance(part, Part):
-        return part
-    if isinstance(part, tuple) and len(part) == 2:
-        part = {"loss": part[0], "weight": part[1]}
-    elif not (isinstance(part, Mapping) and "loss" in part):
-        part = {"loss": part}
-    if unknown := [key for key in part if key not in _KEYS]:
-        raise ParameterError(
-            "A part of a combined loss has no such key.",
-            expected=f"some of {', '.join(_KEYS)}",
-            received=unknown[0],
-            fix="Parameters belong to the loss: {'loss': {'name': …, 'params': {…}}}",
-        )
-    loss = part["loss"]
-    if isinstance(loss, Mapping) and "combine" in loss:
-        loss = from_mapping(loss, around)
-    else:
-        loss = get_loss(loss)
-    if loss is None:
-        raise ParameterError("A part of a combined loss is None.", expected="a loss")
-    return Part(
-        part.get("name") or "", loss, _checked_weight(part.get("weight", 1.0)), part.get("output")
-    )
-
-
-def from_mapping(config: Mapping[str, Any], around: tuple[int, ...] = ()) -> CombinedLoss:
+def from_mapping(config: Mapping[str, Any]) -> CombinedLoss:
     """The combination of `{"combine": parts, "weighting": …, "name": …}`."""
     if unknown := sorted(set(config) - {"combine", "weighting", "name"}):
         raise ConfigError(
@@ -308,50 +242,8 @@ def from_mapping(config: Mapping[str, Any], around: tuple[int, ...] = ()) -> Com
             expected="{'combine': parts, 'weighting': …, 'name': …}",
             received=unknown[0],
         )
-    return _combine(
-        config["combine"], config.get("weighting"), config.get("name", "combined"), around
-    )
-
-
-def _named(parts: list[Part]) -> list[Part]:
-    """Parts with a name each: their own, or that of their loss, numbered where it stands again."""
-    taken = {part.name for part in parts if part.name}
-    if len(taken) < sum(1 for part in parts if part.name):
-        names = [part.name for part in parts if part.name]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ParameterError(
-            "Two parts of a combined loss have one name.", expected="a name each", received=twice
-        )
-    named = []
-    for part in parts:
-        name, count = part.name or part.loss.name, 1
-        while not part.name and name in taken:
-            count += 1
-            name = f"{part.loss.name}_{count}"
-        taken.add(name)
-        named.append(part._replace(name=name))
-    return named
-
-
-def _checked_weight(weight: Any) -> float | Schedule:
-    if (schedule := as_schedule(weight)) is not None:
-        return schedule
-    if (
-        isinstance(weight, bool)
-        or not isinstance(weight, (int, float))
-        or not math.isfinite(weight)
-    ):
-        raise ParameterError(
-            "The weight of a part is not a finite number.",
-            expected="a number or a schedule",
-            received=weight,
-            parameter="weight",
-        )
-    return float(weight)
-
-
-def _is_part(value: Any) -> bool:
-    return isinstance(value, Mapping) and as_schedule(value) is None
+    arguments = {key: config[key] for key in ("weighting", "name") if key in config}
+    return combine(config["combine"], **arguments)
 
 
 def _over_classes(loss: keras.losses.Loss) -> bool:

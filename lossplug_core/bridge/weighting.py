@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from keras import ops
@@ -119,8 +119,8 @@ class DWA:
         del is_classification
         last, before, epochs = read("last"), read("before"), read("epochs")
         ratios = last / ops.where(before == 0.0, 1.0, before)
-        softmax = ops.softmax(ratios / self.temperature, axis=-1) * values.shape[0]
-        weights = ops.where(epochs >= 2, softmax, 1.0)
+        exponents = ops.exp((ratios - ops.max(ratios)) / self.temperature)
+        weights = ops.where(epochs >= 2, exponents / ops.mean(exponents), 1.0)
         sums, steps = read("sums") + values * replicas(), read("steps") + 1
         over = steps >= self.every
         updates = {
@@ -187,6 +187,13 @@ def weighting_of(value: Any) -> Weighting | None:
             expected=f"one of {', '.join(_WEIGHTINGS)}, or None",
             received=name,
             nearest=difflib.get_close_matches(str(name), _WEIGHTINGS, n=1),
+            parameter="weighting",
+        )
+    if unknown := sorted(set(data) - {field.name for field in fields(_WEIGHTINGS[name])}):
+        raise ParameterError(
+            f"The weighting {name!r} has no argument {unknown[0]!r}.",
+            expected=f"some of {', '.join(f.name for f in fields(_WEIGHTINGS[name]))}",
+            received=dict(data),
             parameter="weighting",
         )
     from pydantic import TypeAdapter, ValidationError
