@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_imbalance import (
     categorical_focal,
     class_balanced,
     focal,
     margin_hinge,
+    running_class_balanced,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
 )
-from lossplug_imbalance.balanced import _class_weights
+from lossplug_imbalance._balance import class_weights
+from numerics import tensor
 
 BATCH, CLASSES = 4, 3
 
@@ -36,6 +39,14 @@ alphas = st.floats(0, 1)
 betas = st.floats(0, 1)
 orders = st.permutations(range(CLASSES))
 
+
+def running(y_true, y_pred, **parameters):
+    """The values alone, in the middle of training."""
+    states = {"frequencies": tensor([0.7, 0.25, 0.05]), "samples": tensor(300.0)}
+    parameters = {"num_classes": CLASSES, **parameters}
+    return running_class_balanced(y_true, y_pred, weights=states, **parameters)[0]
+
+
 # Each loss with what it needs to be called on class ids (or their one-hot form) and logits.
 LOSSES = {
     "focal": (focal, {"from_logits": True}),
@@ -53,11 +64,14 @@ LOSSES = {
         class_balanced,
         {"samples_per_class": (9, 5, 1), "crossentropy": "focal", "from_logits": True},
     ),
+    "running_class_balanced": (running, {"from_logits": True}),
     "margin_hinge": (margin_hinge, {"margin": (1, 2, 3)}),
 }
 every_loss = pytest.mark.parametrize(("loss", "parameters"), LOSSES.values(), ids=LOSSES)
 OF_CLASSES = {
-    name: LOSSES[name] for name in LOSSES if name.startswith(("categorical", "weighted_c", "class"))
+    name: LOSSES[name]
+    for name in LOSSES
+    if name.startswith(("categorical", "weighted_c", "class", "running"))
 }
 every_loss_of_classes = pytest.mark.parametrize(
     ("loss", "parameters"), OF_CLASSES.values(), ids=OF_CLASSES
@@ -198,32 +212,73 @@ def test_a_class_weight_multiplies_its_samples(ids, x, class_weights):
 # --- class_balanced -------------------------------------------------------------------------------
 
 
+def exact_weights(samples, beta):
+    """The weights from the definition, in 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        beta = Decimal(beta)
+        counts = [Decimal(float(count)) for count in samples]
+        inverse = [1 / n if beta == 1 else (1 - beta) / (1 - beta**n) for n in counts]
+        return np.array([float(weight * len(counts) / sum(inverse)) for weight in inverse])
+
+
+def weights_of(samples, beta):
+    return numbers(class_weights(tensor(np.array(samples, "float32")), beta))
+
+
 @law
 @given(samples=counts, beta=betas)
 def test_class_weights_average_to_one_and_favour_rare_classes(samples, beta):
-    found = np.array(_class_weights(samples, beta))
+    found = weights_of(samples, beta)
     assert found.sum() == pytest.approx(CLASSES)
     rare_first = np.argsort(samples, kind="stable")
-    assert (np.diff(found[rare_first]) <= 1e-12).all()
+    assert (np.diff(found[rare_first]) <= 1e-6).all()
 
 
 @law
 @given(samples=counts)
 def test_the_ends_of_beta_are_no_weights_and_inverse_frequencies(samples):
-    assert _class_weights(samples, 0.0) == [1.0] * CLASSES
+    np.testing.assert_array_equal(weights_of(samples, 0.0), 1.0)
     inverse = 1 / np.array(samples)
-    np.testing.assert_allclose(_class_weights(samples, 1.0), CLASSES * inverse / inverse.sum())
+    expected = CLASSES * inverse / inverse.sum()
+    np.testing.assert_allclose(weights_of(samples, 1.0), expected, rtol=1e-6)
+
+
+many = st.tuples(*[st.integers(1, 10**7)] * CLASSES)
+near_one = st.integers(1, 15).map(lambda digits: 1 - 10.0**-digits)
+near_zero = st.integers(1, 30).map(lambda digits: 10.0**-digits)
+any_beta = st.one_of(betas, near_one, near_zero)
 
 
 @law
-@given(samples=counts, gap=st.integers(1, 15))
-def test_class_weights_are_exact_also_near_one(samples, gap):
-    beta = 1 - 10.0**-gap
-    with localcontext() as context:
-        context.prec = 60
-        exact = [(1 - Decimal(beta)) / (1 - Decimal(beta) ** count) for count in samples]
-        exact = [float(weight * CLASSES / sum(exact)) for weight in exact]
-    np.testing.assert_allclose(_class_weights(samples, beta), exact, rtol=1e-12)
+@given(
+    samples=st.tuples(*[st.integers(1, 10**7)] * CLASSES),
+    beta=st.one_of(betas, near_one, near_zero),
+)
+def test_class_weights_are_exact_for_any_beta(samples, beta):
+    np.testing.assert_allclose(weights_of(samples, beta), exact_weights(samples, beta), rtol=2e-6)
+
+
+@law
+@given(
+    samples=st.tuples(*[st.integers(1, 10**7)] * CLASSES),
+    beta=st.one_of(betas, near_one, near_zero),
+)
+def test_class_weights_are_exact_for_a_beta_that_is_a_tensor(samples, beta):
+    beta = np.float32(beta)  # near 1, what is left of it in float32
+    found = weights_of(samples, tensor(beta))
+    np.testing.assert_allclose(found, exact_weights(samples, float(beta)), rtol=2e-6)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1e-7, 0.5, 0.9999, 1 - 1e-7, 1.0])
+@pytest.mark.parametrize("jit", [False, True])
+def test_class_weights_compile_and_have_a_gradient_in_beta(beta, jit):
+    samples = (1.0, 40.0, 1e7)
+    found, gradient = value_and_gradient(
+        lambda beta: class_weights(tensor(samples), beta), np.float32(beta), jit=jit
+    )
+    np.testing.assert_allclose(found, exact_weights(samples, float(np.float32(beta))), rtol=2e-6)
+    assert np.isfinite(gradient)
 
 
 @law
@@ -242,7 +297,7 @@ def test_sigmoid_is_focal_without_focus_and_the_sum_over_classes(ids, x, samples
     sigmoid = class_balanced(ids, x, crossentropy="sigmoid", **balance)
     assert_equal(sigmoid, class_balanced(ids, x, crossentropy="focal", gamma=0.0, **balance))
     mean = numbers(keras.losses.binary_crossentropy(one_hot(ids), x, from_logits=True))
-    assert_equal(sigmoid, np.array(_class_weights(samples, 0.999))[ids] * CLASSES * mean)
+    assert_equal(sigmoid, weights_of(samples, 0.999)[ids] * CLASSES * mean)
 
 
 # --- margin_hinge ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ LOSSES = [getattr(lossplug_imbalance, name) for name in lossplug_imbalance.__all
 REQUIRED = {
     "weighted_categorical_crossentropy": {"class_weights": (1, 2)},
     "class_balanced": {"samples_per_class": (9, 1)},
+    "running_class_balanced": {"num_classes": 2},
 }
 
 

@@ -11,11 +11,20 @@ from lossplug_imbalance import (
     class_balanced,
     focal,
     margin_hinge,
+    running_class_balanced,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
 )
+from numerics import tensor
 
 rng = np.random.default_rng(0)
+
+
+def running(y_true, y_pred, **parameters):
+    """The values alone, in the middle of training."""
+    states = {"frequencies": tensor([0.7, 0.25, 0.05]), "samples": tensor(300.0)}
+    return running_class_balanced(y_true, y_pred, weights=states, **parameters)[0]
+
 
 INDEPENDENT = {
     "focal": (focal, {"from_logits": True}),
@@ -33,6 +42,7 @@ EXCLUSIVE = {
         class_balanced,
         {"samples_per_class": (9, 4, 1), "crossentropy": "focal", "from_logits": True},
     ),
+    "running_class_balanced": (running, {"num_classes": 3, "from_logits": True}),
 }
 
 

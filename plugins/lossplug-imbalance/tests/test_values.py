@@ -8,6 +8,7 @@ from lossplug_imbalance import (
     class_balanced,
     focal,
     margin_hinge,
+    running_class_balanced,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
 )
@@ -89,6 +90,12 @@ def class_balanced_oracle(
     return -(weights * targets).sum(-1) * terms.sum(-1)
 
 
+def running_oracle(y_true, y_pred, weights, num_classes, decay, **parameters):
+    counts = weights["samples"] * weights["frequencies"]
+    assert (counts >= 1).all()
+    return class_balanced_oracle(y_true, y_pred, counts, **parameters)
+
+
 def margin_hinge_oracle(y_true, y_pred, margin, squared):
     y_true, y_pred = with_outputs(y_true, y_pred)
     margin = np.asarray(margin)
@@ -116,6 +123,7 @@ ONE_HOT = np.eye(3, dtype=int)[IDS]
 SOFT_LABELS = rng.dirichlet((0.3, 0.3, 0.3), 5)
 WEIGHTS = (0.0, 1.5, 4.0)
 COUNTS = (1000, 40, 3)
+SEEN = {"frequencies": np.array([0.7, 0.25, 0.05]), "samples": 300.0}
 
 HUGE_LOGITS = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4], [100, 0, -100], [0, 0, 0]])
 HUGE_BINARY = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 0]])
@@ -150,6 +158,11 @@ def class_balanced_case(name, y_true, y_pred, **parameters):
     oracle = class_balanced_oracle
     parameters = {"samples_per_class": COUNTS, **parameters}
     return Case(name, class_balanced, y_true, y_pred, oracle, parameters)
+
+
+def running_case(name, y_true, y_pred, **parameters):
+    parameters = {"num_classes": 3, **parameters}
+    return Case(name, running_class_balanced, y_true, y_pred, running_oracle, parameters, SEEN)
 
 
 def margin_hinge_case(name, y_true, y_pred, **parameters):
@@ -200,6 +213,13 @@ CASES = [
     class_balanced_case("focal", IDS, LOGITS, crossentropy="focal", gamma=0.5, **logits),
     class_balanced_case("positions", ID_POSITIONS, POSITIONS, crossentropy="focal", **logits),
     class_balanced_case("huge logits", HUGE_IDS, HUGE_LOGITS, crossentropy="focal", **logits),
+    class_balanced_case("beta near 1", IDS, LOGITS, beta=1 - 1e-5, **logits),
+    running_case("softmax", IDS, DISTRIBUTIONS),
+    running_case("softmax of logits", IDS, LOGITS, beta=0.99, **logits),
+    running_case("sigmoid, soft", SOFT_LABELS, PROBABILITIES, crossentropy="sigmoid"),
+    running_case("focal", IDS, LOGITS, crossentropy="focal", gamma=0.5, **logits),
+    running_case("positions", ID_POSITIONS, POSITIONS, **logits),
+    running_case("huge logits", HUGE_IDS, HUGE_LOGITS, crossentropy="focal", **logits),
     margin_hinge_case("0 and 1", BINARY, LOGITS),
     margin_hinge_case("-1 and 1", 2 * BINARY - 1, LOGITS, margin=3),
     margin_hinge_case("squared", BINARY, LOGITS, squared=True),

@@ -3,6 +3,7 @@
 from lossplug_imbalance.balanced import class_balanced
 from lossplug_imbalance.focal import categorical_focal, focal
 from lossplug_imbalance.hinge import margin_hinge
+from lossplug_imbalance.running import running_class_balanced
 from lossplug_imbalance.weighted import (
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
@@ -13,6 +14,7 @@ __all__ = [
     "class_balanced",
     "focal",
     "margin_hinge",
+    "running_class_balanced",
     "weighted_binary_crossentropy",
     "weighted_categorical_crossentropy",
 ]

@@ -26,6 +26,8 @@ def sigmoid_crossentropy(
     negative_weight: Any = 1.0,
 ) -> Any:
     """Binary crossentropy of each output; with `gamma`, focal."""
+    positive_weight = ops.cast(positive_weight, y_pred.dtype)
+    negative_weight = ops.cast(negative_weight, y_pred.dtype)
     if from_logits:
         log_p, log_not_p = ops.log_sigmoid(y_pred), ops.log_sigmoid(-y_pred)
     else:
@@ -34,6 +36,7 @@ def sigmoid_crossentropy(
     positive = positive_weight * y_true * log_p
     negative = negative_weight * (1 - y_true) * log_not_p
     if gamma is not None:
+        gamma = ops.cast(gamma, y_pred.dtype)
         # (1 - p)**gamma as exp(gamma * log(1 - p)): its gradient is finite, also where p is 1.
         positive = positive * ops.exp(gamma * log_not_p)
         negative = negative * ops.exp(gamma * log_p)
@@ -52,5 +55,5 @@ def softmax_crossentropy(
     terms = class_weights * one_hot * log_p
     if gamma is not None:
         log_not_p = ops.log(ops.maximum(-ops.expm1(log_p), _TINY))
-        terms = terms * ops.exp(gamma * log_not_p)
+        terms = terms * ops.exp(ops.cast(gamma, y_pred.dtype) * log_not_p)
     return ops.sum(-terms, axis=-1)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from lossplug_core import ClassCounts, Fraction, NonNegative, loss, ops
+from lossplug_core import ClassCounts, Fraction, NonNegative, loss
 from lossplug_core.statistics import class_counts
-from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
+from lossplug_imbalance._balance import Crossentropy, balanced_crossentropy
 from lossplug_imbalance._inputs import exclusive, per_class
 
 __all__ = ["class_balanced"]
@@ -26,7 +24,7 @@ def class_balanced(
     *,
     samples_per_class: ClassCounts,
     beta: Fraction = 0.999,
-    crossentropy: Literal["softmax", "sigmoid", "focal"] = "softmax",
+    crossentropy: Crossentropy = "softmax",
     gamma: NonNegative = 2.0,
     from_logits: bool = False,
 ) -> Any:
@@ -35,6 +33,10 @@ def class_balanced(
     The more samples a class has, the less each further one adds. `beta` says how fast: 0 weighs all
     classes alike, and 1, the limit, weighs them by the inverse of their number of samples. The
     weights are scaled to sum to the number of classes.
+
+    `get_loss("class_balanced").adapt(y_train)` counts the samples of each class. Deferred
+    re-weighting, which LDAM-DRW trains with, is a schedule of `beta`: 0 at first, and 0.9999 in the
+    last epochs, `beta=deferred(0.9999, until=step)`.
 
     The paper sums the sigmoid and focal forms over the classes, and so does this; the package
     balanced-loss averages its sigmoid form, and agrees on the others. Some copies of the original
@@ -54,8 +56,10 @@ def class_balanced(
             shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
             and in compiled code, which cannot, makes it NaN.
         y_pred: Logits or probabilities, shape `[batch, ..., classes]`. Probabilities are clipped to
-            `[1e-7, 1 - 1e-7]`; those of a softmax are divided by their sum first.
-        samples_per_class: How many samples each class has in the training data, each above 0.
+            `[1e-7, 1 - 1e-7]`; those of a softmax are divided by their sum first. Half precision is
+            computed in float32.
+        samples_per_class: How many samples each class has in the training data, each above 0. What
+            `adapt` learns.
         beta: How much the number of samples matters, from 0, not at all, to 1, inversely.
         crossentropy: What is weighted: `"softmax"`, `"sigmoid"`, or `"focal"`, which is sigmoid
             focal.
@@ -78,29 +82,16 @@ def class_balanced(
 
     Reference:
         Cui et al., Class-Balanced Loss Based on Effective Number of Samples, 2019,
-        arXiv:1901.05555.
+        arXiv:1901.05555. Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware
+        Margin Loss, 2019, arXiv:1906.07413, for deferred re-weighting.
     """
     y_true, y_pred = exclusive(y_true, y_pred)
-    weights = per_class("samples_per_class", _class_weights(samples_per_class, beta), y_pred)
-    if crossentropy == "softmax":
-        return softmax_crossentropy(y_true, y_pred, from_logits=from_logits, class_weights=weights)
-    values = sigmoid_crossentropy(
-        y_true, y_pred, from_logits=from_logits, gamma=gamma if crossentropy == "focal" else None
+    return balanced_crossentropy(
+        y_true,
+        y_pred,
+        per_class("samples_per_class", samples_per_class, y_pred),
+        beta=beta,
+        crossentropy=crossentropy,
+        gamma=gamma,
+        from_logits=from_logits,
     )
-    return ops.sum(weights * y_true, axis=-1) * ops.sum(values, axis=-1)
-
-
-def _class_weights(samples_per_class: Sequence[float], beta: float) -> list[float]:
-    """The inverse effective numbers of samples, scaled to a mean of 1."""
-    weights = [1 / _effective_number(float(count), float(beta)) for count in samples_per_class]
-    scale = len(weights) / math.fsum(weights)
-    return [weight * scale for weight in weights]
-
-
-def _effective_number(count: float, beta: float) -> float:
-    """(1 - beta**count) / (1 - beta), and its limits, without cancellation near beta = 1."""
-    if beta == 0:
-        return 1.0
-    if beta == 1:
-        return count
-    return math.expm1(count * math.log(beta)) / (beta - 1)

@@ -53,7 +53,7 @@ def focal(
     Args:
         y_true: 0 or 1, or a probability between them. Shape `[batch, ..., outputs]`, or `[batch]`.
         y_pred: Logits or probabilities, of the same shape. Probabilities are clipped to
-            `[1e-7, 1 - 1e-7]`.
+            `[1e-7, 1 - 1e-7]`. Half precision is computed in float32.
         gamma: The focus on hard examples: the higher, the less easy ones count. At least 0.
         alpha: The weight of positives, from 0 to 1; negatives weigh `1 - alpha`. None weighs
             neither.
@@ -125,7 +125,7 @@ def categorical_focal(
             shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
             and in compiled code, which cannot, makes it NaN.
         y_pred: Logits or probabilities, shape `[batch, ..., classes]`. Probabilities are divided by
-            their sum, then clipped to `[1e-7, 1 - 1e-7]`.
+            their sum, then clipped to `[1e-7, 1 - 1e-7]`. Half precision is computed in float32.
         gamma: The focus on hard examples: the higher, the less easy ones count. At least 0.
         alpha: The weight of each class, at least 0: one number for all, or one per class. None is
             1.

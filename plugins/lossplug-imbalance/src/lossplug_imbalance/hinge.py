@@ -34,7 +34,8 @@ def margin_hinge(
 
     Args:
         y_true: -1 or 1, or 0 or 1. Shape `[batch, ..., outputs]`, or `[batch]`.
-        y_pred: Scores, whose sign is the decision, of the same shape.
+        y_pred: Scores, whose sign is the decision, of the same shape. Half precision is computed in
+            float32.
         margin: How far a score has to be on the right side of 0, above 0: one number, or one per
             class. With several outputs each is a class; a single output separates two, the negative
             and the positive, in this order.

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from lossplug_core import ClassWeights, NonNegative, loss, ops
+from lossplug_core import ClassWeights, DataError, NonNegative, loss, ops, statistics
 from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 
 __all__ = ["weighted_binary_crossentropy", "weighted_categorical_crossentropy"]
 
 
+def _negatives_per_positive(batches: Iterable[Any]) -> float | tuple[float, ...]:
+    """How many negatives there are for each positive: one number, or one per output."""
+    positives: Any = 0.0
+    samples = 0
+    for batch in batches:
+        rows = batch.reshape(-1, batch.shape[-1] if batch.ndim > 1 else 1)
+        if rows.size and not (rows.min() >= 0 and rows.max() <= 1):
+            raise DataError(
+                "The targets are not binary.",
+                expected="0 or 1, or a probability between them",
+                received=f"numbers from {rows.min()} to {rows.max()}",
+            )
+        positives = positives + rows.sum(axis=0, dtype="float64")
+        samples += len(rows)
+    if not samples:
+        raise DataError("There are no targets to count.", expected="at least one batch")
+    for output, count in enumerate(positives.tolist()):
+        if count in (0, samples):
+            raise DataError(
+                f"Output {output} has no {'negative' if count else 'positive'} in the data.",
+                expected="positives and negatives of every output",
+                received=f"{count:g} positives of {samples} samples",
+                fix="Give positive_weight yourself.",
+            )
+    weights = ((samples - positives) / positives).tolist()
+    return weights[0] if len(weights) == 1 else tuple(weights)
+
+
 @loss(
     y_true="binary",
     y_pred="logits|probabilities",
     paper="doi:10.1093/oxfordjournals.pan.a004868",
+    adapts={"positive_weight": _negatives_per_positive},
 )
 def weighted_binary_crossentropy(
     y_true: Any,
@@ -26,8 +56,9 @@ def weighted_binary_crossentropy(
 ) -> Any:
     r"""Binary crossentropy in which positives and negatives have weights.
 
-    The usual weight of positives is the number of negatives for each of them. `positive_weight` is
-    what torch calls `pos_weight` in `binary_cross_entropy_with_logits`, and TensorFlow in
+    The usual weight of positives is the number of negatives for each of them, which
+    `get_loss("weighted_binary_crossentropy").adapt(y_train)` finds out. `positive_weight` is what
+    torch calls `pos_weight` in `binary_cross_entropy_with_logits`, and TensorFlow in
     `weighted_cross_entropy_with_logits`. Both return each output; here they are averaged.
 
     Formula:
@@ -40,8 +71,10 @@ def weighted_binary_crossentropy(
     Args:
         y_true: 0 or 1, or a probability between them. Shape `[batch, ..., outputs]`, or `[batch]`.
         y_pred: Logits or probabilities, of the same shape. Probabilities are clipped to
-            `[1e-7, 1 - 1e-7]`.
-        positive_weight: The weight of positives, at least 0: one number, or one per output.
+            `[1e-7, 1 - 1e-7]`. Half precision is computed in float32.
+        positive_weight: The weight of positives, at least 0: one number, or one per output. `adapt`
+            sets it to the number of negatives for each positive: one number from targets `[batch]`
+            or `[batch, ..., 1]`, else one per output, the last axis.
         negative_weight: The weight of negatives, at least 0: one number, or one per output.
         from_logits: Whether `y_pred` are logits.
 
@@ -77,6 +110,7 @@ def weighted_binary_crossentropy(
     y_true="class_ids|one_hot",
     y_pred="logits|probabilities",
     paper="doi:10.2307/1914121",
+    adapts={"class_weights": statistics.class_weights},
 )
 def weighted_categorical_crossentropy(
     y_true: Any,
@@ -91,6 +125,9 @@ def weighted_categorical_crossentropy(
     soft labels. The means differ: of class ids, torch takes the weighted mean, dividing the sum
     over the batch by the weights of its samples; Keras divides by the number of samples.
 
+    `get_loss("weighted_categorical_crossentropy").adapt(y_train)` learns the weights with which all
+    classes count alike, which scikit-learn calls `"balanced"`.
+
     Formula:
         $$L = -\sum_{k=1}^{K} w_k \, y_k \log p_k$$
 
@@ -102,8 +139,10 @@ def weighted_categorical_crossentropy(
             shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
             and in compiled code, which cannot, makes it NaN.
         y_pred: Logits or probabilities, shape `[batch, ..., classes]`. Probabilities are divided by
-            their sum, then clipped to `[1e-7, 1 - 1e-7]`.
-        class_weights: The weight of each class, at least 0, in the order of the classes.
+            their sum, then clipped to `[1e-7, 1 - 1e-7]`. Half precision is computed in float32.
+        class_weights: The weight of each class, at least 0, in the order of the classes. `adapt`
+            sets it to the number of samples, divided by the number of classes and by that of the
+            samples of the class.
         from_logits: Whether `y_pred` are logits.
 
     Returns:
