@@ -157,7 +157,14 @@ def _losses(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
     while todo:
         where, value, expected = todo.pop()
         children: list[tuple[str, Any]] = []
-        if isinstance(value, dict):
+        if (parts := _parts(value)) is not None:
+            children = [
+                (f"{where}.{part.get('name') or place}", part.get("loss"))
+                for place, part in enumerate(parts)
+                if isinstance(part, dict)
+            ]
+            expected = True
+        elif isinstance(value, dict):
             is_object = "class_name" in value
             if is_object and (found := _object(value, where, expected)):
                 yield found
@@ -168,6 +175,17 @@ def _losses(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
         elif isinstance(value, str) and expected:
             yield _named(value, where)
         todo += [(place, child, expected) for place, child in reversed(children)]
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """The parts of a combined loss: they are what a model needs, not the sum of them."""
+    if not (isinstance(value, dict) and value.get("class_name") == "CombinedLoss"):
+        return None
+    if str(value.get("module") or "").partition(".")[0] not in ("lossplug_core", ""):
+        return None
+    config = value.get("config")
+    parts = config.get("parts") if isinstance(config, dict) else None
+    return parts if isinstance(parts, list) else None
 
 
 def _object(value: dict[str, Any], where: str, expected: bool) -> SavedLoss | None:

@@ -86,7 +86,10 @@ def _target(y: Any, output: str | int | None) -> Any:
 def _array(y: Any) -> np.ndarray:
     if hasattr(y, "detach"):
         y = y.detach().cpu()
-    return np.asarray(y)
+    array = np.asarray(y)
+    if array.dtype.kind not in "biuf":
+        raise DataError("The targets are not numbers.", expected="numbers", received=array.dtype)
+    return array
 
 
 def _is_plain(data: Any) -> bool:

@@ -47,9 +47,17 @@ def _sections(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType
     if document["formula"]:
         yield "Formula", _prose(document["formula"]).replace("$", "")
     yield "Target: y_true", _form(document["y_true"])
+    if document["targets"]:
+        yield "Further targets: y={'y_true': …, …}", _pairs(document["targets"].items())
     yield "Prediction: y_pred", _form(document["y_pred"])
+    if document["outputs"]:
+        yield "Outputs that it compares", ", ".join(document["outputs"])
     if document["parameters"]:
         yield "Parameters", _parameters(document["parameters"])
+    if document["adapts"]:
+        yield "Learned from data by loss.adapt(y)", ", ".join(document["adapts"])
+    if document["weights"]:
+        yield "Weights, for a TrainingModel to train", _pairs(map(_weight, document["weights"]))
     if document["conventions"]:
         conventions = document["conventions"].items()
         yield "Conventions", _pairs((name, _assigned(values)) for name, values in conventions)
@@ -97,6 +105,15 @@ def _parameters(parameters: Iterable[Mapping[str, Any]]) -> Table:
             Text(p["name"], style="cyan"), p["type"], default, _LINK.sub(r"\1", p["meaning"])
         )
     return table
+
+
+def _weight(weight: Mapping[str, Any]) -> tuple[str, str]:
+    if weight["shape"] is None:
+        return weight["name"], ""
+    shape = ", ".join(map(str, weight["shape"]))
+    return weight["name"], (
+        f"[{shape}] {weight['dtype']}, {weight['kind']}, starts as {weight['initializer']}"
+    )
 
 
 def _provider(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,7 @@ def command(id: str, as_json: bool) -> None:
 
 def _document(spec: LossSpec, doc: Docstring, aliases: tuple[str, ...]) -> dict[str, Any]:
     """What is shown, as data."""
+    from lossplug_core.cli._weights import weights_of
     from lossplug_core.params import parameters_of
 
     return {
@@ -63,6 +64,10 @@ def _document(spec: LossSpec, doc: Docstring, aliases: tuple[str, ...]) -> dict[
             _parameter(parameter, doc.args.get(name, ""))
             for name, parameter in parameters_of(spec).items()
         ],
+        "weights": weights_of(spec),
+        "targets": {name: doc.args.get(name, "") for name in spec.targets},
+        "outputs": spec.outputs,
+        "adapts": tuple(spec.adapts),
         "conventions": spec.conventions,
         "returns": doc.returns,
         "raises": doc.raises,

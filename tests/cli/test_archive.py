@@ -26,6 +26,16 @@ def function(name):
     }
 
 
+def combined(**parts):
+    config = {"parts": [{"name": name, "loss": loss} for name, loss in parts.items()]}
+    return {
+        "module": "lossplug_core.bridge.combined",
+        "class_name": "CombinedLoss",
+        "config": config,
+        "registered_name": "lossplug>CombinedLoss",
+    }
+
+
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
@@ -62,12 +72,26 @@ def function(name):
             ],
         ),
         (
-            plugin_loss("core/combine", parameters={"parts": [FOCAL, HUBER]}),
+            plugin_loss("acme/around", parameters={"losses": [FOCAL, HUBER]}),
             [
-                ("plugin", "core/combine", "loss"),
-                ("plugin", "imbalance/focal", "loss.config.parameters.parts[0]"),
-                ("keras", "keras/huber", "loss.config.parameters.parts[1]"),
+                ("plugin", "acme/around", "loss"),
+                ("plugin", "imbalance/focal", "loss.config.parameters.losses[0]"),
+                ("keras", "keras/huber", "loss.config.parameters.losses[1]"),
             ],
+        ),
+        (
+            combined(rare=FOCAL, inner=combined(near=HUBER, own=function("mine>error"))),
+            [
+                ("plugin", "imbalance/focal", "loss.rare"),
+                ("keras", "keras/huber", "loss.inner.near"),
+                ("custom", "mine>error", "loss.inner.own"),
+            ],
+        ),
+        (combined(), []),
+        ({"class_name": "CombinedLoss", "module": "lossplug_core", "config": {"parts": [3]}}, []),
+        (
+            {"class_name": "CombinedLoss", "module": "lossplug_core", "config": None},
+            [("custom", "CombinedLoss", "loss")],
         ),
     ],
     ids=str,
