@@ -18,7 +18,7 @@ def normal(shape):
 
 def computed(embeddings):
     embeddings = keras.ops.convert_to_tensor(embeddings.astype("float32"))
-    return keras.ops.convert_to_numpy(squared_distances(embeddings))
+    return keras.ops.convert_to_numpy(squared_distances(embeddings, embeddings))
 
 
 def exact(embeddings):

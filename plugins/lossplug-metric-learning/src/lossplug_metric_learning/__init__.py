@@ -1,9 +1,20 @@
-"""Losses that shape an embedding: contrastive, triplet, supervised contrastive."""
+"""Losses that shape an embedding: of pairs and triplets, with class prototypes, with a memory."""
 
 from __future__ import annotations
 
+from lossplug_metric_learning.arcface import arcface
 from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
+from lossplug_metric_learning.memory import cross_batch_memory
+from lossplug_metric_learning.proxies import proxy_anchor
 from lossplug_metric_learning.supcon import supcon
 from lossplug_metric_learning.triplet import triplet_semi_hard
 
-__all__ = ["contrastive", "pair_contrastive", "supcon", "triplet_semi_hard"]
+__all__ = [
+    "arcface",
+    "contrastive",
+    "cross_batch_memory",
+    "pair_contrastive",
+    "proxy_anchor",
+    "supcon",
+    "triplet_semi_hard",
+]

@@ -6,16 +6,15 @@ from typing import Any
 
 from lossplug_core import Positive, loss, ops
 from lossplug_core.errors import DataError
-from lossplug_metric_learning._pairs import (
+from lossplug_metric_learning._inputs import (
     at_least_float32,
     labelled_embeddings,
-    masked_mean,
-    pair_masks,
+    like,
     square_root,
-    squared_distances,
 )
+from lossplug_metric_learning._pairs import Pairs, masked_mean, pairs_in_batch, squared_distances
 
-__all__ = ["contrastive", "pair_contrastive"]
+__all__ = ["contrastive", "contrastive_of", "pair_contrastive"]
 
 _PAPER = "doi:10.1109/CVPR.2006.100"
 
@@ -115,15 +114,19 @@ def contrastive(
         doi:10.1109/CVPR.2006.100
     """
     labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    positive, negative = pair_masks(labels)
-    squared = squared_distances(embeddings)
-    similar = ops.cast(positive, squared.dtype)
+    return contrastive_of(pairs_in_batch(labels, embeddings), margin)
+
+
+def contrastive_of(pairs: Pairs, margin: Any) -> Any:
+    """The contrastive loss of each anchor: the mean over its pairs, 0 if it has none."""
+    squared = squared_distances(pairs.anchors, pairs.references)
+    similar = ops.cast(pairs.positive, squared.dtype)
     values = _of_pairs(similar, square_root(squared), squared, margin)
-    return masked_mean(values, ops.logical_or(positive, negative))
+    return masked_mean(values, pairs.compared)
 
 
 def _of_pairs(similar: Any, distance: Any, squared: Any, margin: Any) -> Any:
-    apart = ops.square(ops.maximum(margin - distance, 0.0))
+    apart = ops.square(ops.maximum(like(margin, distance) - distance, 0.0))
     return similar * squared + (1.0 - similar) * apart
 
 

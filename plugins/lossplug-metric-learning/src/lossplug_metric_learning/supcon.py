@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lossplug_core import Positive, loss, ops
+from lossplug_metric_learning._inputs import labelled_embeddings, like
 from lossplug_metric_learning._pairs import (
+    NEVER,
+    Pairs,
     as_mean_over,
-    labelled_embeddings,
     masked_mean,
-    pair_masks,
+    pairs_in_batch,
 )
 
-__all__ = ["supcon"]
-
-_NEVER = -3e38
-"""A logit whose exponential is 0, but finite: the difference of two such is not NaN."""
+__all__ = ["supcon", "supcon_of"]
 
 
 @loss(
@@ -82,15 +81,20 @@ def supcon(
         Khosla et al.: Supervised Contrastive Learning, 2020, arXiv:2004.11362
     """
     labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    positive, negative = pair_masks(labels)
-    logits = ops.matmul(embeddings, ops.transpose(embeddings)) / temperature
-    negative_log_probability = _negative_log_softmax(logits, ops.logical_or(positive, negative))
-    values = masked_mean(negative_log_probability, positive)
+    pairs = pairs_in_batch(labels, embeddings)
+    values = supcon_of(pairs, temperature)
     if base_temperature is not None:
-        values = values * (temperature / base_temperature)
+        values = values * like(temperature / base_temperature, values)
     if average == "anchors_with_positives":
-        values = as_mean_over(ops.any(positive, axis=1), values)
+        values = as_mean_over(ops.any(pairs.positive, axis=1), values)
     return values
+
+
+def supcon_of(pairs: Pairs, temperature: Any) -> Any:
+    """The mean cross-entropy of each anchor's positives among its pairs, 0 if it has none."""
+    similarities = ops.matmul(pairs.anchors, ops.transpose(pairs.references))
+    logits = similarities / like(temperature, similarities)
+    return masked_mean(_negative_log_softmax(logits, pairs.compared), pairs.positive)
 
 
 def _negative_log_softmax(logits: Any, mask: Any) -> Any:
@@ -98,6 +102,6 @@ def _negative_log_softmax(logits: Any, mask: Any) -> Any:
 
     The largest logit is taken off first: small losses would drown in the rounding of large logits.
     """
-    largest = ops.max(ops.where(mask, logits, _NEVER), axis=1, keepdims=True)
-    shifted = ops.where(mask, logits - ops.stop_gradient(largest), _NEVER)
+    largest = ops.max(ops.where(mask, logits, NEVER), axis=1, keepdims=True)
+    shifted = ops.where(mask, logits - ops.stop_gradient(largest), NEVER)
     return ops.logsumexp(shifted, axis=1, keepdims=True) - shifted

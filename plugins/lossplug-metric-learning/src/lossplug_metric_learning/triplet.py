@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lossplug_core import NonNegative, loss, ops
+from lossplug_metric_learning._inputs import labelled_embeddings, like, square_root
 from lossplug_metric_learning._pairs import (
+    Pairs,
     as_mean_over,
-    labelled_embeddings,
     masked_mean,
-    pair_masks,
-    square_root,
+    pairs_in_batch,
     squared_distances,
 )
 
-__all__ = ["triplet_semi_hard"]
+__all__ = ["triplet_semi_hard", "triplet_semi_hard_of"]
 
 _MOST_STEPS = 20
 """Steps of a search in a batch of unknown size: enough for a million samples."""
@@ -91,12 +91,20 @@ def triplet_semi_hard(
         Schroff, Kalenichenko, Philbin: FaceNet, 2015, arXiv:1503.03832
     """
     labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    positive, negative = pair_masks(labels)
-    distances = squared_distances(embeddings)
+    return triplet_semi_hard_of(pairs_in_batch(labels, embeddings), margin, distance, average)
+
+
+def triplet_semi_hard_of(
+    pairs: Pairs, margin: Any, distance: str = "squared_euclidean", average: str = "anchors"
+) -> Any:
+    """The triplet loss of each anchor with its references."""
+    distances = squared_distances(pairs.anchors, pairs.references)
     if distance == "euclidean":
         distances = square_root(distances)
-    hinge = ops.maximum(distances - _semi_hard(distances, negative) + margin, 0.0)
-    triplets = ops.logical_and(positive, ops.any(negative, axis=1, keepdims=True))
+    negative = pairs.negative
+    beyond = distances - _semi_hard(distances, negative)
+    hinge = ops.maximum(beyond + like(margin, beyond), 0.0)
+    triplets = ops.logical_and(pairs.positive, ops.any(negative, axis=1, keepdims=True))
     if average == "pairs":
         return as_mean_over(triplets, ops.sum(ops.where(triplets, hinge, 0.0), axis=1))
     return masked_mean(hinge, triplets)

@@ -1,0 +1,132 @@
+"""A batch compared with the embeddings of earlier batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lossplug_core import NonNegative, Positive, PositiveInt, Weight, loss, ops
+from lossplug_metric_learning._inputs import labelled_embeddings, like, nan_unless
+from lossplug_metric_learning._pairs import pairs_with
+from lossplug_metric_learning.contrastive import contrastive_of
+from lossplug_metric_learning.supcon import supcon_of
+from lossplug_metric_learning.triplet import triplet_semi_hard_of
+
+__all__ = ["cross_batch_memory"]
+
+
+def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
+    return {
+        "embeddings": Weight((memory_size, embedding_size), 0, trainable=False),
+        "labels": Weight((memory_size,), 0, trainable=False, dtype="int32"),
+        "position": Weight((), 0, trainable=False, dtype="int32"),
+        "filled": Weight((), 0, trainable=False, dtype="int32"),
+    }
+
+
+@loss(y_true="labels", y_pred="embeddings", paper="arXiv:1912.06798", weights=_memory)
+def cross_batch_memory(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    weights: Mapping[str, Any],
+    embedding_size: PositiveInt,
+    memory_size: PositiveInt = 1024,
+    loss: Literal["contrastive", "supcon", "triplet_semi_hard"] = "contrastive",
+    margin: NonNegative | None = None,
+    temperature: Positive = 0.1,
+    normalize: bool = True,
+) -> tuple[Any, Mapping[str, Any]]:
+    r"""A pair loss of each batch against the embeddings of the batches before it.
+
+    As in the paper and in pytorch-metric-learning, the batch first enters the memory, where the
+    oldest embeddings make room; then each sample of the batch is compared with all that the memory
+    holds, but not with itself. Embeddings in the memory are constants: the gradient moves the batch
+    only. Begin with it when the model no longer changes fast, and give `combine` the loss of the
+    batch itself as a second part if you want it as the authors do.
+
+    The memory is saved with the model, so that a resumed training goes on exactly. Evaluation
+    compares with the memory, and leaves it as it is.
+
+    Formula:
+        $$\ell_i = L\big(z_i;\ \{(z_j, y_j) : j \in M,\ j \ne i\}\big)$$
+
+        where $L$ is the value of an anchor in the chosen loss, $z$ are embeddings, $y$ are labels,
+        and $M$ are the last `memory_size` samples, those of the batch among them.
+
+    Args:
+        y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
+        y_pred: Embeddings, shape `[batch, embedding_size]`. Half precision is computed in float32.
+        weights: The memory, none of which is trained: `embeddings`, shape
+            `[memory_size, embedding_size]`; `labels`, shape `[memory_size]`, int32; `position`,
+            where the next sample is written; `filled`, how many samples there are.
+        embedding_size: How many numbers an embedding has.
+        memory_size: How many samples are remembered. Of a larger batch, it is the last ones.
+        loss: The loss of this name in this package, of which `margin` and `temperature` are
+            parameters.
+        margin: As in `contrastive` and `triplet_semi_hard`; 1.0 and 0.2, as there, if None.
+        temperature: As in `supcon`.
+        normalize: Scale each embedding to length 1 first, as in the paper.
+
+    Returns:
+        One value per anchor, shape `[batch]`, and the memory with the batch in it. A value is NaN
+        where a label does not fit into 32 bits.
+
+    Raises:
+        DataError: Labels and embeddings have other shapes than these.
+
+    Example:
+        >>> from lossplug_core import get_loss
+        >>> loss = get_loss("cross_batch_memory", embedding_size=1, memory_size=4, normalize=False)
+        >>> round(float(loss([0, 1], [[0.0], [0.5]])), 4)
+        0.25
+        >>> round(float(loss([0, 1], [[0.5], [1.0]])), 4)
+        0.3333
+        >>> loss.values()["labels"].tolist(), int(loss.values()["position"])
+        ([0, 1, 0, 1], 0)
+
+    Reference:
+        Wang, Zhang, Huang, Scott: Cross-Batch Memory for Embedding Learning, 2019, arXiv:1912.06798
+    """
+    labels, embeddings = labelled_embeddings(
+        y_true, y_pred, normalize=normalize, size=embedding_size
+    )
+    stored = ops.cast(labels, "int32")
+    source, position, filled = _enqueued(weights, ops.shape(labels)[0], memory_size)
+    memory = {
+        "embeddings": _written(weights["embeddings"], ops.stop_gradient(embeddings), source),
+        "labels": _written(weights["labels"], stored, source),
+        "position": position,
+        "filled": filled,
+    }
+    itself = ops.equal(ops.arange(ops.shape(labels)[0])[:, None], source[None, :])
+    compared = ops.logical_and(ops.arange(memory_size) < filled, ops.logical_not(itself))
+    pairs = pairs_with(stored, embeddings, memory["labels"], memory["embeddings"], compared)
+    if loss == "contrastive":
+        values = contrastive_of(pairs, 1.0 if margin is None else margin)
+    elif loss == "supcon":
+        values = supcon_of(pairs, temperature)
+    else:
+        values = triplet_semi_hard_of(pairs, 0.2 if margin is None else margin)
+    return nan_unless(ops.equal(ops.cast(stored, labels.dtype), labels), values), memory
+
+
+def _enqueued(weights: Mapping[str, Any], batch: Any, memory_size: int) -> tuple[Any, Any, Any]:
+    """What a batch changes: the source of each slot, the next position, and how many are filled.
+
+    The source is the last sample of the batch that is written to the slot, or -1 if none is. Told
+    so, from the slot's side, nothing depends on how the batch and the memory differ in size.
+    """
+    position, filled = (ops.convert_to_tensor(weights[n], "int32") for n in ("position", "filled"))
+    first = ops.mod(ops.arange(memory_size) - position, memory_size)
+    rounds = ops.floor_divide(batch - 1 - first, memory_size)
+    source = ops.where(first < batch, first + rounds * memory_size, -1)
+    return source, ops.mod(position + batch, memory_size), ops.minimum(filled + batch, memory_size)
+
+
+def _written(old: Any, batch: Any, source: Any) -> Any:
+    """A memory in which each slot that has a source is replaced by it."""
+    written = ops.greater_equal(source, 0)
+    new = ops.take(batch, ops.maximum(source, 0), axis=0)
+    written = ops.reshape(written, (-1,) + (1,) * (len(new.shape) - 1))
+    return ops.where(written, new, like(old, batch))

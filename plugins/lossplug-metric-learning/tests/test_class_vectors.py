@@ -1,0 +1,296 @@
+"""Losses that compare embeddings with a trained vector of each class."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lossplug_core import TrainingModel, get_loss
+from lossplug_core.errors import DataError
+from lossplug_core.params import validate
+from lossplug_core.spec import spec_of
+from lossplug_metric_learning import arcface, proxy_anchor
+from numerics import Case, check_finite, check_gradient, check_jit, check_values
+
+BATCH, FEATURES, CLASSES = 8, 3, 5
+SIZES = {"num_classes": CLASSES, "embedding_size": FEATURES}
+NAMES = {arcface: "prototypes", proxy_anchor: "proxies"}
+
+
+def unit(vectors):
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
+
+
+def log_one_plus_sum(exponents):
+    return np.logaddexp.reduce([0.0, *exponents])
+
+
+def oracle_arcface(
+    y_true, y_pred, *, weights, num_classes, embedding_size, margin, scale, monotonic
+):
+    embeddings, prototypes = unit(y_pred), unit(weights["prototypes"])
+    values = []
+    for label, z in zip(y_true.reshape(-1), embeddings, strict=True):
+        angles = np.arccos(np.clip(prototypes @ z, -1, 1))
+        logits = scale * (prototypes @ z)
+        if np.any(z):
+            right = np.cos(angles[label] + margin)
+            if monotonic and angles[label] + margin > np.pi:
+                right = np.cos(angles[label]) - margin * np.sin(margin)
+            logits[label] = scale * right
+        values.append(np.logaddexp.reduce(logits) - logits[label])
+    return np.array(values)
+
+
+def paper_proxy_anchor(labels, similarities, margin, alpha):
+    """The two terms of each proxy."""
+    drawn, pushed = [], []
+    for p, of_proxy in enumerate(similarities.T):
+        drawn.append(log_one_plus_sum(-alpha * (of_proxy[labels == p] - margin)))
+        pushed.append(log_one_plus_sum(alpha * (of_proxy[labels != p] + margin)))
+    return np.array(drawn), np.array(pushed)
+
+
+def oracle_proxy_anchor(y_true, y_pred, *, weights, num_classes, embedding_size, margin, alpha):
+    labels = y_true.reshape(-1)
+    similarities = unit(y_pred) @ unit(weights["proxies"]).T
+    drawn, pushed = paper_proxy_anchor(labels, similarities, margin, alpha)
+    present = len(set(labels))
+    values = []
+    for label in labels:
+        shares = drawn[label] / present / np.sum(labels == label)
+        for p in range(num_classes):
+            if p != label:
+                shares += pushed[p] / num_classes / np.sum(labels != p)
+        values.append(len(labels) * shares)
+    return np.array(values)
+
+
+RANDOM = np.random.default_rng(11)
+EMBEDDINGS = RANDOM.normal(size=(BATCH, FEATURES)).astype("float32")
+VECTORS = RANDOM.normal(size=(CLASSES, FEATURES)).astype("float32")
+LABELS = np.array([0, 1, 0, 2, 1, 0, 4, 1])  # class 3 is not in the batch
+ORACLES = {arcface: oracle_arcface, proxy_anchor: oracle_proxy_anchor}
+
+
+def case(name, loss, y_true=LABELS, y_pred=EMBEDDINGS, vectors=VECTORS, **parameters):
+    sizes = {"num_classes": len(vectors), "embedding_size": vectors.shape[1]}
+    weights = {NAMES[loss]: vectors}
+    return Case(name, loss, y_true, y_pred, ORACLES[loss], {**sizes, **parameters}, weights)
+
+
+CASES = [
+    case("defaults", arcface),
+    case("warm", arcface, scale=4.0),
+    case("no-margin", arcface, scale=4.0, margin=0.0),
+    case("beyond-pi", arcface, scale=4.0, margin=2.0),
+    case("monotonic", arcface, scale=4.0, margin=2.0, monotonic=True),
+    case("always-beyond", arcface, scale=4.0, margin=4.0, monotonic=True),
+    case("column", arcface, LABELS[:, None], scale=4.0),
+    case("long", arcface, y_pred=EMBEDDINGS * 1e4, scale=4.0),
+    case("defaults", proxy_anchor),
+    case("warm", proxy_anchor, alpha=4.0),
+    case("no-margin", proxy_anchor, margin=0.0, alpha=4.0),
+    case("margin", proxy_anchor, margin=0.7, alpha=4.0),
+    case("column", proxy_anchor, LABELS[:, None]),
+]
+
+
+def check_gradient_in_the_weights(case):
+    check_gradient(case, argument=NAMES[case.loss])
+
+
+@pytest.mark.parametrize(
+    "check", [check_values, check_gradient, check_gradient_in_the_weights, check_jit]
+)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case, check):
+    check(case)
+
+
+ON_VECTORS = VECTORS[LABELS]
+DEGENERATE = [
+    case(name, loss, *data, **parameters)
+    for loss, parameters in ((arcface, {}), (arcface, {"monotonic": True}), (proxy_anchor, {}))
+    for name, data in {
+        "one-sample": (LABELS[:1], EMBEDDINGS[:1]),
+        "one-class": (np.full(BATCH, 2), EMBEDDINGS),
+        "one-class-in-all": (np.zeros(BATCH, "int32"), EMBEDDINGS, VECTORS[:1]),
+        "on-their-vectors": (LABELS, ON_VECTORS),
+        "opposite": (LABELS, -ON_VECTORS),
+        "on-an-axis": (np.zeros(3, "int32"), np.eye(3)[[0, 0, 1]], np.eye(3)),
+        "all-equal": (LABELS, np.full((BATCH, FEATURES), 0.7), np.full((CLASSES, FEATURES), 0.7)),
+        "zero-embeddings": (LABELS, np.zeros((BATCH, FEATURES))),
+        "zero-vectors": (LABELS, EMBEDDINGS, np.zeros((CLASSES, FEATURES))),
+        "huge": (LABELS, EMBEDDINGS * 1e30, VECTORS * 1e30),
+        "tiny": (LABELS, EMBEDDINGS * 1e-25, VECTORS * 1e-25),
+    }.items()
+]
+
+
+@pytest.mark.parametrize("case", DEGENERATE, ids=str)
+def test_degenerate_batch(case):
+    check_finite(case)
+    values, expected = case.computed()[0], case.expected()
+    # A rounding of the cosine is one of the logit times the scale of 64.
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=2e-5)
+    _, gradient = case.computed(argument=NAMES[case.loss])
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("angle", [1e-7, 1e-5, 1e-3, 0.1, 1.5, 3.0, np.pi - 1e-3, np.pi - 1e-5])
+def test_arcface_keeps_its_digits_near_the_prototype_and_opposite_to_it(angle):
+    """Where the root of 1 - cos² has lost them."""
+    y_pred = np.array([[np.cos(angle), np.sin(angle)]], "float32")
+    near = case("near", arcface, [0], y_pred, np.eye(2, dtype="float32"), scale=1.0, margin=1.0)
+    exact = np.arctan2(*y_pred[0, ::-1].astype("float64"))
+    expected = np.log1p(np.exp(np.sin(exact) - np.cos(exact + 1.0)))
+    np.testing.assert_allclose(near.computed()[0], [expected], rtol=3e-7)
+
+
+def test_arcface_turns_at_pi_unless_it_is_monotonic():
+    angles = np.linspace(0, np.pi, 50)
+    y_pred = np.stack([np.cos(angles), np.sin(angles), np.zeros(50)], axis=1)
+    vectors = np.eye(3)[[0, 2]]
+    y_true = np.zeros(50, "int32")
+    of = {m: case("", arcface, y_true, y_pred, vectors, monotonic=m) for m in (False, True)}
+    beyond = angles + 0.5 > np.pi
+    steps = np.diff(of[False].computed()[0])
+    assert (steps[~beyond[1:]] > 0).all()
+    assert (steps[beyond[:-1]] < 0).all()
+    assert (np.diff(of[True].computed()[0]) > 0).all()
+
+
+# Laws
+
+labels = arrays("int32", BATCH, elements=st.integers(0, CLASSES - 1))
+seeds = st.integers(0, 2**32 - 1)
+law = settings(max_examples=15, deadline=None, derandomize=True)
+LOSSES = {
+    "arcface": partial(arcface, scale=4.0),
+    "arcface-monotonic": partial(arcface, scale=4.0, margin=1.5, monotonic=True),
+    "proxy_anchor": partial(proxy_anchor, alpha=4.0),
+}
+every = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def normal(seed):
+    random = np.random.default_rng(seed)
+    return random.normal(size=(BATCH, FEATURES)), random.normal(size=(CLASSES, FEATURES))
+
+
+def values(loss, y_true, y_pred, vectors):
+    y_pred, vectors = np.asarray(y_pred, "float32"), np.asarray(vectors, "float32")
+    weights = {NAMES[loss.func]: keras.ops.convert_to_tensor(vectors)}
+    y_true = keras.ops.convert_to_tensor(y_true)
+    sizes = {"num_classes": len(vectors), "embedding_size": vectors.shape[1]}
+    return keras.ops.convert_to_numpy(loss(y_true, y_pred, weights=weights, **sizes))
+
+
+def equal(received, expected):
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=2e-5)
+
+
+@every
+class TestLaws:
+    @law
+    @given(labels, seeds, st.permutations(range(BATCH)))
+    def test_order_does_not_matter(self, loss, y_true, seed, order):
+        y_pred, vectors = normal(seed)
+        permuted = values(loss, y_true[order], y_pred[order], vectors)
+        equal(permuted, values(loss, y_true, y_pred, vectors)[order])
+
+    @law
+    @given(labels, seeds, st.permutations(range(CLASSES)))
+    def test_numbers_of_classes_do_not_matter(self, loss, y_true, seed, order):
+        y_pred, vectors = normal(seed)
+        renumbered = values(loss, np.argsort(order).astype("int32")[y_true], y_pred, vectors[order])
+        equal(renumbered, values(loss, y_true, y_pred, vectors))
+
+    @law
+    @given(labels, seeds, seeds)
+    def test_rotating_everything_does_not_matter(self, loss, y_true, seed, other):
+        y_pred, vectors = normal(seed)
+        rotation, _ = np.linalg.qr(np.random.default_rng(other).normal(size=(FEATURES, FEATURES)))
+        rotated = values(loss, y_true, y_pred @ rotation, vectors @ rotation)
+        equal(rotated, values(loss, y_true, y_pred, vectors))
+
+    @law
+    @given(labels, seeds, arrays("float64", BATCH + CLASSES, elements=st.floats(-25, 25)))
+    def test_lengths_do_not_matter(self, loss, y_true, seed, exponents):
+        y_pred, vectors = normal(seed)
+        lengths = 10.0 ** exponents[:, None]
+        scaled = values(loss, y_true, y_pred * lengths[:BATCH], vectors * lengths[BATCH:])
+        equal(scaled, values(loss, y_true, y_pred, vectors))
+
+    @law
+    @given(labels, seeds)
+    def test_it_is_never_negative(self, loss, y_true, seed):
+        assert (values(loss, y_true, *normal(seed)) >= 0).all()
+
+
+@law
+@given(labels, seeds)
+def test_arcface_without_margin_is_a_softmax_of_cosines(y_true, seed):
+    y_pred, vectors = normal(seed)
+    logits = 8.0 * unit(y_pred) @ unit(vectors).T
+    expected = keras.ops.convert_to_numpy(
+        keras.losses.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
+    )
+    equal(values(partial(arcface, margin=0.0, scale=8.0), y_true, y_pred, vectors), expected)
+
+
+@law
+@given(labels, seeds)
+def test_the_mean_of_proxy_anchor_is_the_papers_loss(y_true, seed):
+    y_pred, vectors = normal(seed)
+    drawn, pushed = paper_proxy_anchor(y_true, unit(y_pred) @ unit(vectors).T, 0.1, 32.0)
+    expected = drawn[np.unique(y_true)].mean() + pushed.mean()
+    equal(values(partial(proxy_anchor), y_true, y_pred, vectors).mean(), expected)
+
+
+# Class ids, sizes, training
+
+
+@every
+@pytest.mark.parametrize("wrong", [-1, CLASSES, 2**31 - 1])
+def test_a_label_that_is_no_class_is_nan(loss, wrong):
+    y_true = LABELS.astype("int32")
+    y_true[3] = wrong
+    received = values(loss, y_true, EMBEDDINGS, VECTORS)
+    np.testing.assert_array_equal(np.isnan(received), y_true == wrong)
+
+
+@every
+def test_embeddings_of_another_size(loss):
+    with pytest.raises(DataError, match="of the size for which the loss was built"):
+        loss(LABELS, np.ones((BATCH, 2), "float32"), weights={NAMES[loss.func]: VECTORS}, **SIZES)
+
+
+@pytest.mark.parametrize("loss", NAMES, ids=lambda loss: loss.__name__)
+def test_every_convention_is_valid(loss):
+    for convention in spec_of(loss).conventions:
+        validate(spec_of(loss), SIZES, convention=convention)
+
+
+@pytest.mark.parametrize("name", ["arcface", "proxy_anchor"])
+def test_fit_trains_the_vectors_too(name):
+    keras.utils.set_random_seed(0)
+    # Ids beyond the embedding size are classes.
+    y = np.arange(40, dtype="int32") % 7
+    x = np.eye(7, dtype="float32")[y]
+    loss = get_loss(name, num_classes=7, embedding_size=3)
+    before = loss.values()[NAMES[{"arcface": arcface, "proxy_anchor": proxy_anchor}[name]]]
+    model = TrainingModel(keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)]))
+    model.compile(keras.optimizers.Adam(0.05), loss)
+    history = model.fit(x, y, batch_size=20, epochs=15, verbose=0).history["loss"]
+    (after,) = loss.values().values()
+    assert history[-1] < 0.6 * history[0]
+    assert np.abs(after - before).min(axis=1).max() > 1e-3
