@@ -35,7 +35,7 @@ def distillation(
     alpha: Fraction = 0.5,
     divergence: _Divergence = "crossentropy",
 ) -> Any:
-    r"""Knowledge distillation: crossentropy with the soft targets of a teacher, and with the labels.
+    r"""Knowledge distillation: crossentropy with a teacher's soft targets, and with the labels.
 
     The teacher is frozen, saved with the loss, and called as in inference on what the model is
     given. Soft targets make gradients of size $1/T^2$; as in the paper, their part is multiplied by
