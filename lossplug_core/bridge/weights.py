@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from lossplug_core.bridge.replicas import agreed
 from lossplug_core.errors import ConfigError, SpecError
 from lossplug_core.spec import Weight
 
-__all__ = ["LossWeights"]
+__all__ = ["LossLayers", "LossWeights"]
 
 
 class LossWeights(keras.layers.Layer):  # type: ignore[misc]
@@ -36,7 +37,8 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         self.networks = list(networks)
         for network in self.networks:
             network.trainable = False
-        self.built = True
+        self.refused: ConfigError | None = None
+        self.build(None)  # on torch this makes parameters of the variables
 
     @property
     def own(self) -> list[keras.Variable]:
@@ -61,7 +63,8 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
                     expected=f"some of {', '.join(states)}" if states else "no new values",
                     received=name,
                 )
-            variable.assign(ops.cast(ops.stop_gradient(value), variable.dtype))
+            value = ops.cast(ops.stop_gradient(value), variable.dtype)
+            variable.assign(agreed(value))
 
     def save_own_variables(self, store: Any) -> None:
         """Write the weights under their names."""
@@ -74,6 +77,21 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         Raises:
             ConfigError: The file has other weights, or of other shapes.
         """
+        try:
+            self._load(store)
+        except ConfigError as error:
+            self.refused = error
+            raise
+        self.refused = None
+
+    def _load(self, store: Any) -> None:
+        if self.variable_of and not store.keys():
+            raise ConfigError(
+                f"The file has no weights of the loss {self.owner!r}.",
+                expected=", ".join(self.variable_of),
+                received="none",
+                fix="model.load_weights(path, skip_mismatch=True) leaves them as they are.",
+            )
         if set(store.keys()) != set(self.variable_of):
             raise ConfigError(
                 f"The weights in the file are not those of the loss {self.owner!r}.",
@@ -112,3 +130,26 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
                 f"The weight {name!r} of the loss {self.owner!r} cannot be made: {error}",
                 received=weight,
             ) from error
+
+
+class LossLayers(keras.layers.Layer):  # type: ignore[misc]
+    """The layers of a model's losses, which change when it is compiled again.
+
+    A layer of its own, because Keras adds no state to a model that is built.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.layers: list[LossWeights] = []
+        self.built = True
+
+    def replace(self, layers: Iterable[LossWeights]) -> None:
+        """Hold these layers, and no others."""
+        if keras.backend.backend() == "torch":
+            for name, _ in list(self.named_children()):
+                delattr(self, name)
+        self.layers.clear()
+        self.layers.extend(layers)
+        if keras.backend.backend() == "torch":
+            for place, layer in enumerate(self.layers):
+                self.add_module(f"loss_{place}", layer)
