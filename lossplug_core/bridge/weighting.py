@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from keras import ops
 
-from lossplug_core.bridge.replicas import replicas
+from lossplug_core.bridge.replicas import replicas, sum_over_replicas
 from lossplug_core.errors import ParameterError
 from lossplug_core.spec import Weight
 from lossplug_core.types import OpenFraction, Positive, PositiveInt
@@ -121,7 +121,7 @@ class DWA:
         ratios = last / ops.where(before == 0.0, 1.0, before)
         exponents = ops.exp((ratios - ops.max(ratios)) / self.temperature)
         weights = ops.where(epochs >= 2, exponents / ops.mean(exponents), 1.0)
-        sums, steps = read("sums") + values * replicas(), read("steps") + 1
+        sums, steps = read("sums") + sum_over_replicas(values), read("steps") + 1
         over = steps >= self.every
         updates = {
             "sums": ops.where(over, 0.0, sums),
@@ -160,7 +160,7 @@ class EMA:
     ) -> Weighted:
         """The loss."""
         del is_classification
-        now = ops.stop_gradient(values) * replicas()
+        now = sum_over_replicas(values)
         means = self.decay * read("means") + (1.0 - self.decay) * now
         filled = self.decay * read("filled") + (1.0 - self.decay)
         corrected = ops.abs(means / filled)
