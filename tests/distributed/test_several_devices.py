@@ -1,0 +1,62 @@
+"""Losses give on two devices what they give on one, value and gradient, in training."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import several
+from several import PROBLEMS, on_one_device
+
+pytestmark = pytest.mark.backend
+
+DEVICES = 2
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(scope="module")
+def on_two_devices(tmp_path_factory):
+    """What each problem gives on each of two devices, by the names of both."""
+    file = tmp_path_factory.mktemp("several") / "results"
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
+        "OMP_NUM_THREADS": "1",
+    }
+    ranks = range(DEVICES if BACKEND == "torch" else 1)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, several.__file__, str(DEVICES), str(rank), file],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ranks
+    ]
+    for process in processes:
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error
+    return [dict(np.load(file.with_suffix(f".{rank}.npz"))) for rank in ranks]
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_several_devices_give_what_one_does(name, on_two_devices) -> None:
+    problem = PROBLEMS[name]
+    if not problem.even and BACKEND == "jax":
+        pytest.skip("JAX splits evenly, or not at all")
+    expected = on_one_device(problem)
+    if not problem.even:
+        del expected["loss"]  # of batches that differ in size, Keras logs the mean of means
+    for results in on_two_devices:
+        differing = [
+            key
+            for key, value in expected.items()
+            if not np.allclose(
+                results[f"{name}/{key}"], value, rtol=problem.tolerance, atol=problem.tolerance
+            )
+        ]
+        assert bool(differing) != (problem.same or BACKEND == "jax"), differing
