@@ -9,12 +9,13 @@ import keras
 
 from lossplug_core.bridge.build import get_loss
 from lossplug_core.bridge.combined import CombinedLoss
-from lossplug_core.bridge.logs import trackers_of
+from lossplug_core.bridge.logs import Trackers, trackers_of
 from lossplug_core.bridge.named import Named, main_target
 from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.bridge.stateful import StatefulLoss
-from lossplug_core.errors import ConfigError, ParameterError
+from lossplug_core.bridge.weights import LossLayers, LossWeights
+from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
 
 __all__ = ["TrainingModel"]
 
@@ -42,17 +43,35 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         [0.0]
     """
 
-    def __init__(self, model: keras.Model, *, name: str | None = None, **options: Any) -> None:
+    def __init__(self, model: keras.Model, *, name: str | None = None) -> None:
         if not isinstance(model, keras.Model):
             raise ConfigError(
                 "There is no model to train.", expected="a keras.Model", received=model
             )
-        options.setdefault("dtype", model.dtype_policy)
-        super().__init__(name=name, **options)
+        if isinstance(model, TrainingModel):
+            raise ConfigError(
+                f"{model.name!r} is a TrainingModel already.",
+                fix="model.compile(loss=…): it may be compiled again with other losses.",
+            )
+        super().__init__(name=name, dtype=model.dtype_policy)
         self.inference_model = model
-        self.loss_layers: list[keras.layers.Layer] = []
-        self._trackers: list[keras.metrics.Metric] = []
-        self.built = True  # the inner model is what has to be built
+        self.losses_layer = LossLayers(name="losses")
+        self._trackers = Trackers()
+        self.built = model.built
+
+    @property
+    def loss_layers(self) -> tuple[LossWeights, ...]:
+        """The layers that hold what the losses own, in the order of the losses."""
+        return tuple(self.losses_layer.layers)
+
+    def build(self, input_shape: Any) -> None:
+        """Build the model itself.
+
+        Args:
+            input_shape: The shape of its inputs, with None as the size of the batch.
+        """
+        if not self.inference_model.built:
+            self.inference_model(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """What the model gives."""
@@ -70,12 +89,16 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
 
         Args:
             optimizer: As in Keras.
-            loss: A loss, its name, or a list or dict of these, one for each output.
+            loss: A loss, its name, or a list or dict of these, one for each output. None leaves
+                the losses as they are.
             *args: As in Keras.
             **options: As in Keras.
+
+        Raises:
+            UnknownLossError: No installed loss has a name that is given.
         """
         loss = keras.tree.map_structure(_as_loss, loss)
-        self._take_over(loss)
+        self._take_over(getattr(self, "loss", None) if loss is None else loss)
         super().compile(optimizer, loss, *args, **options)
 
     def _take_over(self, loss: Any) -> None:
@@ -83,15 +106,7 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         owned = [one for one in keras.tree.flatten(loss) if isinstance(one, StatefulLoss)]
         layers = {id(layer): layer for one in owned for layer in one.layers}
         self._refuse_shared_networks(layers.values())
-        for place, old in enumerate(self.loss_layers):
-            if keras.backend.backend() == "torch":
-                delattr(self, f"loss_layer_{place}")
-            del old
-        self.loss_layers.clear()
-        self.loss_layers.extend(layers.values())
-        if keras.backend.backend() == "torch":
-            for place, layer in enumerate(self.loss_layers):
-                self.add_module(f"loss_layer_{place}", layer)
+        self.losses_layer.replace(layers.values())
         self._trackers = trackers_of(loss, getattr(self, "output_names", None))
 
     def adapt(self, data: Any, *, steps: int | None = None) -> None:
@@ -121,7 +136,7 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Keras's, the parts of combined losses, and the numbers that change."""
-        return [*super().metrics, *self._trackers]
+        return [*super().metrics, *self._trackers.metrics]
 
     def compute_loss(
         self,
@@ -142,6 +157,33 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         y = _main_targets(getattr(self, "loss", None), y)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **options: Any) -> None:
+        """As in Keras, whose own error would hide that of a loss.
+
+        Args:
+            filepath: As in Keras.
+            skip_mismatch: As in Keras.
+            **options: As in Keras.
+
+        Raises:
+            ConfigError: The file has no weights of the losses, or has others.
+        """
+        for layer in self.loss_layers:
+            layer.refused = None
+        try:
+            super().load_weights(filepath, skip_mismatch, **options)
+        except ValueError as error:
+            raise next((x.refused for x in self.loss_layers if x.refused), error) from None
+
+    def export(self, *args: Any, **options: Any) -> None:
+        """As in Keras; of the model itself, without its losses.
+
+        Args:
+            *args: As in Keras.
+            **options: As in Keras.
+        """
+        self.inference_model.export(*args, **options)
+
     def get_config(self) -> dict[str, Any]:
         """The model, from which another process makes this one."""
         return {
@@ -156,6 +198,20 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
             config["model"], custom_objects=custom_objects
         )
         return cls(model, name=config.get("name"))
+
+    def __repr__(self) -> str:
+        owners = ", ".join(layer.owner for layer in self.loss_layers)
+        losses = f", with what the losses own: {owners}" if owners else ""
+        return f"<TrainingModel of {self.inference_model.name!r}{losses}>"
+
+    if keras.backend.backend() == "torch":
+
+        def named_parameters(self, *args: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+            """As in torch; Keras would remember those of losses compiled earlier."""
+            current = {id(variable.value) for variable in self.variables}
+            for name, parameter in super().named_parameters(*args, **options):
+                if id(parameter) in current:
+                    yield name, parameter
 
     def _refuse_shared_networks(self, layers: Any) -> None:
         """A network of a loss is frozen: the model would be, without a word."""
@@ -189,7 +245,12 @@ def _adaptable(loss: Any, output: Any, model: keras.Model) -> Iterator[tuple[Plu
 
 
 def _as_loss(loss: Any) -> Any:
-    return loss if loss is None or isinstance(loss, keras.losses.Loss) else get_loss(loss)
+    try:
+        return get_loss(loss)
+    except IdentifierError:
+        if callable(loss):  # a function of the user's own, which Keras knows how to call
+            return loss
+        raise
 
 
 def _named_targets(loss: Any, y: Any) -> Any:

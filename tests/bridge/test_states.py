@@ -5,12 +5,15 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+
+from lossplug_core import TrainingModel, UntrainedLossError, get_loss
+from lossplug_core.schedules import Adjustable, Linear
 from training import (
     INNER,
     TRACES,
+    Subclassed,
     X,
     Y,
-    Subclassed,
     assert_same,
     centered,
     fitted,
@@ -21,9 +24,6 @@ from training import (
     values,
     weights,
 )
-
-from lossplug_core import TrainingModel, UntrainedLossError, get_loss
-from lossplug_core.schedules import Adjustable, Linear
 
 pytestmark = pytest.mark.backend
 
