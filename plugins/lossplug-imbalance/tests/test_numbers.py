@@ -1,0 +1,157 @@
+"""Parameters that are numbers may be tensors: what a schedule gives, or one number per class."""
+
+import keras
+import numpy as np
+import pytest
+
+import lossplug_imbalance
+from lossplug_core import ParameterError
+from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.params import parameters_of, validate
+from lossplug_core.schedules import Linear
+from lossplug_core.spec import spec_of
+from lossplug_imbalance import (
+    categorical_focal,
+    class_balanced,
+    focal,
+    margin_hinge,
+    running_class_balanced,
+    weighted_binary_crossentropy,
+    weighted_categorical_crossentropy,
+)
+from numerics import tensor
+
+Y_TRUE = np.eye(3)[[0, 2, 1, 1, 0, 2]]
+LOGITS = np.array(
+    [[1, -2, 0.5], [0.3, 4, -1], [-3, 0, 2], [0, 0, 0], [1e4, -1e4, 0], [1e4, -1e4, 0]], "float32"
+)
+
+logits = {"from_logits": True}
+balanced = {"samples_per_class": (900, 40, 3), "crossentropy": "focal", **logits}
+running = {
+    "num_classes": 3,
+    "weights": {"frequencies": tensor([0.7, 0.25, 0.05]), "samples": tensor(300.0)},
+    "crossentropy": "focal",
+    **logits,
+}
+
+# Each loss, what it needs beside, and numbers for each parameter that is one.
+NUMBERS = [
+    (focal, logits, {"gamma": (0, 0.5, 2), "alpha": (0, 0.25, 1)}),
+    (categorical_focal, logits, {"gamma": (0, 0.5, 2), "alpha": (0, 0.25, 3)}),
+    (
+        weighted_binary_crossentropy,
+        logits,
+        {"positive_weight": (0, 5), "negative_weight": (0, 0.3)},
+    ),
+    (weighted_categorical_crossentropy, {"class_weights": (1, 2, 3)}, {}),
+    (class_balanced, balanced, {"beta": (0, 0.1, 0.9999, 1), "gamma": (0, 0.5)}),
+    (
+        running_class_balanced,
+        running,
+        {"beta": (0, 0.9999, 1), "gamma": (0.5,), "decay": (0, 0.9, 1)},
+    ),
+    (margin_hinge, {}, {"margin": (0.5, 3)}),
+]
+ROWS = [
+    (loss, parameters, name, float(np.float32(number)))
+    for loss, parameters, numbers in NUMBERS
+    for name in numbers
+    for number in numbers[name]
+]
+every_number = pytest.mark.parametrize(
+    ("loss", "parameters", "name", "number"),
+    ROWS,
+    ids=[f"{loss.__name__}-{name}={number:.4g}" for loss, _, name, number in ROWS],
+)
+
+
+def computed(loss, y_pred, parameters):
+    """The values of a loss and, behind them, the new values of its states."""
+    result = loss(tensor(Y_TRUE), y_pred, **parameters)
+    if not isinstance(result, tuple):
+        return result
+    values, states = result
+    return keras.ops.concatenate([values, *(keras.ops.reshape(s, (-1,)) for s in states.values())])
+
+
+def assert_close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def may_change(loss, required, name):
+    """Whether a parameter can be a schedule."""
+    try:
+        validate(spec_of(loss), {**required, name: Linear(0.5, 0.75, steps=1)})
+    except ParameterError:
+        return False
+    return True
+
+
+def test_no_number_is_forgotten():
+    forgotten = {name: getattr(lossplug_imbalance, name) for name in lossplug_imbalance.__all__}
+    for loss, parameters, numbers in NUMBERS:
+        required = {name: parameters[name] for name in parameters if name != "weights"}
+        names = [n for n in parameters_of(spec_of(loss)) if may_change(loss, required, n)]
+        assert sorted(numbers) == sorted(names), loss.__name__
+        del forgotten[loss.__name__]
+    assert not forgotten
+
+
+@every_number
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_tensor_gives_what_the_number_gives(loss, parameters, name, number, jit):
+    def with_tensor(flat):
+        y_pred = keras.ops.reshape(flat[1:], LOGITS.shape)
+        return computed(loss, y_pred, {**parameters, name: flat[0]})
+
+    # The number is traced as the prediction is: compiled code does not know it.
+    flat = np.concatenate([np.float32([number]), LOGITS.reshape(-1)])
+    values, gradient = value_and_gradient(with_tensor, flat, jit=jit)
+    assert np.isfinite(gradient).all()
+    expected_values, expected_gradient = value_and_gradient(
+        lambda y_pred: computed(loss, y_pred, {**parameters, name: number}), LOGITS
+    )
+    assert_close(values, expected_values)
+    assert_close(gradient[1:].reshape(LOGITS.shape), expected_gradient)
+
+
+@every_number
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_predictions_of_any_precision_meet_a_number_in_float32(
+    loss, parameters, name, number, dtype
+):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("this backend has no float64")
+    y_pred = keras.ops.cast(tensor(LOGITS), dtype)
+    found, expected = (
+        computed(loss, y_pred, {**parameters, name: value}) for value in (tensor(number), number)
+    )
+    assert keras.ops.dtype(found) == ("float32" if dtype == "float16" else "float64")
+    assert_close(keras.ops.convert_to_numpy(found), keras.ops.convert_to_numpy(expected))
+
+
+PER_CLASS = [
+    (categorical_focal, logits, "alpha", (0.0, 1.5, 4.0)),
+    (weighted_binary_crossentropy, logits, "positive_weight", (0.0, 1.5, 4.0)),
+    (weighted_binary_crossentropy, logits, "negative_weight", (0.0, 1.5, 4.0)),
+    (weighted_categorical_crossentropy, logits, "class_weights", (0.0, 1.5, 4.0)),
+    (class_balanced, balanced, "samples_per_class", (900.0, 40.0, 3.0)),
+    (margin_hinge, {}, "margin", (0.5, 1.0, 2.0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("loss", "parameters", "name", "numbers"),
+    PER_CLASS,
+    ids=[f"{loss.__name__}-{name}" for loss, _, name, _ in PER_CLASS],
+)
+def test_so_may_one_number_per_class(loss, parameters, name, numbers):
+    values, gradient = value_and_gradient(
+        lambda value: computed(loss, tensor(LOGITS), {**parameters, name: value}),
+        np.float32(numbers),
+        jit=True,
+    )
+    assert np.isfinite(gradient).all()
+    expected = computed(loss, tensor(LOGITS), {**parameters, name: numbers})
+    assert_close(values, keras.ops.convert_to_numpy(expected))
