@@ -207,10 +207,10 @@ def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> k
 
         _refuse(given, "A saved loss has its parameters already.")
         return CombinedLoss.from_config(dict(inner))
-    custom = keras.saving.get_custom_objects().get(str(config.get("registered_name")))
+    custom: Any = keras.saving.get_custom_objects().get(str(config.get("registered_name")))
     if isinstance(custom, type) and issubclass(custom, keras.losses.Loss):
         _refuse(given, "A saved loss has its parameters already.")
-        return custom.from_config(dict(inner))
+        return keras.losses.deserialize(dict(config))
     # The module that a config may name is never imported: the class's name must be enough.
     return _again(class_name, {**inner, **given})
 

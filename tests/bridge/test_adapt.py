@@ -119,9 +119,9 @@ def test_unadapted_says_what_to_do() -> None:
     unadapted = get_loss("class_balanced")
     with pytest.raises(ParameterError, match="adapt"):
         unadapted([0, 1], [[0.5, 0.5], [0.5, 0.5]])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    model.compile("sgd", loss=unadapted)
     with pytest.raises(ParameterError, match="adapt"):
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
-        model.compile("sgd", loss=unadapted)
         model.fit(X, IDS, verbose=0)
     assert "samples_per_class" not in unadapted.get_config()["parameters"]
 

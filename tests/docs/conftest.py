@@ -2,7 +2,8 @@
 
 Its blocks share their variables:
 
-- `python` is executed; one that begins with `# another process`, in a process of its own;
+- `python` is executed; one that begins with `# another process`, in a process of its own, and one
+  that begins with `# on TensorFlow`, `# on JAX` or `# on torch`, on that backend only;
 - `pycon` is a doctest;
 - `console` runs each `$ lossplug …` and compares what it prints, if the page shows that. Of pip it
   does what matters here: `pip install -e FOLDER` puts a plugin on the path, and `pip uninstall`
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 import lossplug_core
@@ -37,6 +39,7 @@ COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.M)
 OURS = re.compile(r"(\w+=\S+ )*(lossplug|python -m (lossplug_core|pytest)) .*")
 INSTALL = re.compile(r"python -m pip install -e (?P<folder>[\w-]+)")
 UNINSTALL = re.compile(r"python -m pip uninstall -y (?P<name>[\w-]+)")
+ON = re.compile(r"# on (?P<backend>TensorFlow|JAX|torch)\b")
 VERSION = re.compile(r"\d+(\.\d+){2,}")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -81,6 +84,8 @@ class Page:
                 getattr(self, f"_{block.language}")(block)
 
     def _python(self, block: Block) -> None:
+        if (only := ON.match(block.code)) and only["backend"].lower() != keras.backend.backend():
+            return
         if block.code.startswith("# another process"):
             self._process([sys.executable, "-c", block.code], block)
             return
