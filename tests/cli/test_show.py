@@ -120,3 +120,51 @@ def test_a_backend_that_is_missing_is_named_with_its_command(process) -> None:
     assert "Keras cannot start" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Next: Set KERAS_BACKEND to" in done.stderr
+
+
+WEIGHTS = """
+from lossplug_core import PositiveInt, Weight, loss
+from lossplug_core.statistics import class_priors
+
+def _weights(num_classes, size):
+    return {
+        "vectors": Weight((2 * num_classes, size), "he_uniform"),
+        "seen": Weight((), 0, trainable=False, dtype="int32"),
+    }
+
+@loss(y_true="labels", y_pred="embeddings", weights=_weights, targets=("mask",),
+      outputs=("near", "far"), adapts={"prior": class_priors})
+def owner(y_true, y_pred, *, weights, mask, num_classes: PositiveInt, size: PositiveInt = 8,
+          prior: float = 0.5):
+    '''Owns weights.
+
+    Args:
+        mask: Where it counts.
+    '''
+"""
+
+
+def test_the_page_says_what_a_loss_owns_and_needs(site, run) -> None:
+    site.install("lossplug-own", modules={"own": WEIGHTS}, entry_points=OWNER)
+    page = " ".join(run("show", "owner").stdout.split())
+    assert "get_loss('own/owner', num_classes=…, size=8, prior=0.5)" in page
+    assert "vectors [2 × num_classes, 8] float32, trained, starts as he_uniform" in page
+    assert "seen [] int32, state, starts as 0" in page
+    assert "mask Where it counts." in page
+    assert "near, far" in page
+    assert "adapt(y) prior" in page
+
+
+def test_what_it_owns_is_data_too(site, run) -> None:
+    site.install("lossplug-own", modules={"own": WEIGHTS}, entry_points=OWNER)
+    document = json.loads(run("show", "owner", "--json").stdout)
+    assert document["targets"] == {"mask": "Where it counts."}
+    assert document["outputs"] == ["near", "far"]
+    assert document["adapts"] == ["prior"]
+    assert [weight["shape"] for weight in document["weights"]] == [["2 × num_classes", 8], []]
+
+
+OWNER = """
+[lossplug.losses]
+owner = own:owner
+"""
