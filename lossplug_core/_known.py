@@ -12,6 +12,7 @@ __all__ = ["KNOWN_LOSSES"]
 
 KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "lossplug-distillation": ("distillation", "perceptual", "precomputed_distillation"),
         "lossplug-imbalance": (
             "categorical_focal",
             "class_balanced",
@@ -28,6 +29,11 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "supcon",
             "supervised_contrastive",
             "triplet_semi_hard",
+        ),
+        "lossplug-regression": (
+            "gaussian_nll",
+            "normalized_squared_error",
+            "scaled_squared_error",
         ),
     }
 )

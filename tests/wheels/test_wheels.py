@@ -14,8 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = {
     "lossplug_core": ROOT,
+    "lossplug_distillation": ROOT / "plugins/lossplug-distillation",
     "lossplug_imbalance": ROOT / "plugins/lossplug-imbalance",
     "lossplug_metric_learning": ROOT / "plugins/lossplug-metric-learning",
+    "lossplug_regression": ROOT / "plugins/lossplug-regression",
 }
 
 
@@ -104,9 +106,10 @@ import keras, numpy as np
 from lossplug_core import get_loss
 model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
 model.compile("adam", loss=get_loss({name!r}, {parameters}))
-model.fit(np.random.rand(8, 4), np.array([0, 1] * 4), verbose=0)
+model.fit(np.random.rand(8, 4), {target}, verbose=0)
 model.save({path!r})
 """
+IDS, VALUES = "np.array([0, 1] * 4)", "np.random.rand(8, 4)"
 LOAD = """
 import os; os.environ["KERAS_BACKEND"] = "jax"
 import keras, lossplug_core
@@ -115,19 +118,21 @@ print(keras.models.load_model({path!r}).loss)
 
 
 @pytest.mark.parametrize(
-    ("name", "loss", "parameters"),
+    ("loss", "parameters", "target"),
     [
-        ("lossplug_imbalance", "imbalance/categorical_focal", "from_logits=True"),
-        ("lossplug_metric_learning", "metric-learning/supcon", "temperature=0.2"),
+        ("distillation/perceptual", "extractor=keras.layers.ReLU()", VALUES),
+        ("imbalance/categorical_focal", "from_logits=True", IDS),
+        ("metric-learning/supcon", "temperature=0.2", IDS),
+        ("regression/scaled_squared_error", "scale=2.0", VALUES),
     ],
 )
-def test_a_plugin_comes_and_goes(environment, built, tmp_path, name, loss, parameters) -> None:
-    distribution = name.replace("_", "-")
+def test_a_plugin_comes_and_goes(environment, built, tmp_path, loss, parameters, target) -> None:
+    distribution = f"lossplug-{loss.partition('/')[0]}"
     path = str(tmp_path / "model.keras")
-    environment.pip("install", built[name][0])
+    environment.pip("install", built[distribution.replace("-", "_")][0])
     assert loss in environment.lossplug("list").stdout
     assert loss in environment.lossplug("show", loss).stdout
-    environment.does(TRAIN.format(name=loss, parameters=parameters, path=path))
+    environment.does(TRAIN.format(name=loss, parameters=parameters, target=target, path=path))
     assert loss in environment.does(LOAD.format(path=path))
     assert environment.lossplug("inspect", path).returncode == 0
 
