@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lossplug_core.bridge.replicas import agreed
+from lossplug_core.bridge.replicas import agreed, check_replicated
 from lossplug_core.errors import ConfigError, SpecError
 from lossplug_core.spec import Weight
 
@@ -48,6 +48,7 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
     def read(self, name: str) -> Any:
         """The value of a weight, which does not change when the weight does."""
         variable = self.variable_of[name]
+        check_replicated(self.owner, variable)
         value = ops.convert_to_tensor(variable)
         # Torch writes in place, and would spoil what backward() still needs.
         return value if variable.trainable else ops.copy(value)
@@ -80,8 +81,10 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         try:
             self._load(store)
         except ConfigError as error:
-            self.refused = error
-            raise
+            # Keras tries again wherever else it meets this layer, and finds nothing there.
+            if store.keys() or self.refused is None:
+                self.refused = error
+            raise self.refused from None
         self.refused = None
 
     def _load(self, store: Any) -> None:

@@ -118,6 +118,15 @@ def weights(model: keras.Model) -> list[np.ndarray]:
     return [np.array(value) for value in model.get_weights()]
 
 
+def everything(model: keras.Model) -> dict[str, Any]:
+    """All numbers on which the rest of the training depends, as JSON can hold them."""
+    return {
+        "weights": [value.tolist() for value in weights(model)],
+        "optimizer": [np.array(v).tolist() for v in model.optimizer.variables],
+        "loss": {name: value.tolist() for name, value in values(model.loss).items()},
+    }
+
+
 def assert_same(one: Any, other: Any, **tolerance: float) -> None:
     """Two structures of numbers are equal."""
     keras.tree.map_structure(
