@@ -26,14 +26,20 @@ PLOTS = {
     "imbalance/class_balanced": "samples_per_class=[900,90,10]",
     "imbalance/focal": "gamma=0,1,2,5",
     "imbalance/margin_hinge": "margin=[1,2]",
+    "imbalance/running_class_balanced": "num_classes=3",
     "imbalance/weighted_binary_crossentropy": "positive_weight=1,3,9",
     "imbalance/weighted_categorical_crossentropy": "class_weights=[1,3,9]",
     "metric-learning/contrastive": "margin=0.5,1,1.5",
+    "metric-learning/cross_batch_memory": "embedding_size=2",
     "metric-learning/pair_contrastive": "margin=0.5,1,1.5",
     "metric-learning/supcon": "temperature=0.1,0.5,1",
     "metric-learning/triplet_semi_hard": "margin=0.2,0.5,1",
+    "regression/scaled_squared_error": "scale=0.5,1,2",
 }
-"""What is drawn on a loss's page: the values of one parameter. Others are drawn as they are."""
+"""What is drawn on a loss's page: parameters, of which one may have several values.
+
+Others are drawn as they are, and those that cannot be drawn have no picture.
+"""
 
 
 def write_reference(app: Any) -> None:
@@ -58,9 +64,9 @@ def write_reference(app: Any) -> None:
 
 def _lossplug(*arguments: str) -> dict[str, Any]:
     result = CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False)
-    if result.exit_code:
+    document: dict[str, Any] = json.loads(result.stdout or "{}")
+    if result.exit_code and document.get("error", {}).get("type") != "NoPictureError":
         raise RuntimeError(f"lossplug {' '.join(arguments)}: {result.output}")
-    document: dict[str, Any] = json.loads(result.stdout)
     return document
 
 
@@ -73,17 +79,14 @@ def _page(loss: Mapping[str, Any]) -> Iterator[str]:
     yield f"## Formula\n\n{loss['formula']}"
     yield from _picture(id)
     yield "## Target and prediction"
-    yield _table(
-        ("argument", "forms", "meaning"),
-        [
-            (f"`{argument}`", " or ".join(f"`{form}`" for form in value["forms"]), value["meaning"])
-            for argument, value in (("y_true", loss["y_true"]), ("y_pred", loss["y_pred"]))
-        ],
-    )
+    yield _table(("argument", "forms", "meaning"), _arguments(loss))
     yield f"Returns: {loss['returns']}"
     if loss["parameters"]:
         yield "## Parameters"
         yield _table(("name", "type", "default", "meaning"), map(_parameter, loss["parameters"]))
+    if loss["weights"]:
+        yield "## Weights"
+        yield _table(("name", "shape", "kind", "starts as"), map(_weight, loss["weights"]))
     if loss["conventions"]:
         yield "## Conventions"
         yield "`convention=` sets what makes the loss agree with a well-known implementation:"
@@ -93,9 +96,25 @@ def _page(loss: Mapping[str, Any]) -> Iterator[str]:
         yield "## Errors"
         yield _table(("error", "when"), [(f"`{e}`", when) for e, when in loss["raises"].items()])
     yield f"## Example\n\n```pycon\n{loss['example']}\n```"
-    yield f"## Reference\n\n{loss['reference']} <{loss['paper_url']}>"
+    link = f" <{loss['paper_url']}>" if loss["paper_url"] else ""
+    yield f"## Reference\n\n{loss['reference']}{link}"
     yield "## Where it comes from"
     yield _table(("", ""), _origin(loss))
+
+
+def _arguments(loss: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for argument in ("y_true", "y_pred"):
+        forms = " or ".join(f"`{form}`" for form in loss[argument]["forms"])
+        if argument == "y_pred" and loss["outputs"]:
+            forms += ", of " + " and ".join(f"`{name}`" for name in loss["outputs"])
+        yield f"`{argument}`", forms, loss[argument]["meaning"]
+    for name, meaning in loss["targets"].items():
+        yield f"`{name}`", "a further target", meaning
+
+
+def _weight(weight: Mapping[str, Any]) -> tuple[str, ...]:
+    shape = ", ".join(map(str, weight["shape"] or ()))
+    return f"`{weight['name']}`", f"[{shape}]", weight["kind"], f"`{weight.get('initializer')}`"
 
 
 def _call(loss: Mapping[str, Any]) -> str:
@@ -110,10 +129,12 @@ def _call(loss: Mapping[str, Any]) -> str:
 
 
 def _picture(id: str) -> Iterator[str]:
-    options = ["-p", PLOTS[id]] if id in PLOTS else []
+    options = [word for parameter in PLOTS.get(id, "").split() for word in ("-p", parameter)]
     picture = FOLDER / f"{id}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    _lossplug("plot", id, *options, "-o", str(picture))
+    if "error" in _lossplug("plot", id, *options, "-o", str(picture)):
+        picture.unlink(missing_ok=True)
+        return
     yield f"![Value and gradient of {id}]({picture.name})"
     yield f"This is `lossplug plot {' '.join([id.rpartition('/')[2], *options])}`."
 

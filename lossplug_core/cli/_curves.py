@@ -11,6 +11,7 @@ import numpy as np
 
 from lossplug_core.bridge import get_loss
 from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.bridge.phase import in_phase
 from lossplug_core.cli._views import Case, View, view_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.spec import LossSpec
@@ -112,7 +113,8 @@ def _curve(
     loss = get_loss(spec.id, reduction=None, **parameters)
 
     def function(x: Any) -> Any:
-        return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
+        with in_phase(training=False):
+            return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
 
     at = np.linspace(*span, _POINTS_ALONE if case.alone else _POINTS, dtype="float32")
     values, gradient = (_one_by_one if case.alone else _at_once)(function, at)

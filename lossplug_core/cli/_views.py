@@ -6,20 +6,27 @@ A view is chosen by the forms that a spec declares, never by the loss's name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from lossplug_core import ops
+from lossplug_core.cli._weights import weights_of
 from lossplug_core.errors import LossplugError
+from lossplug_core.networks import is_network
+from lossplug_core.params import parameters_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["Case", "View", "view_of"]
+__all__ = ["Case", "NoPictureError", "View", "check_drawable", "view_of"]
 
 _NEGATIVE, _POSITIVE = 90.0, 30.0
 """Where the samples that stay are on the circle, in degrees from the anchor."""
+
+
+class NoPictureError(LossplugError, ValueError):
+    """A loss of this kind cannot be drawn, whatever its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,33 @@ class View:
     cases: tuple[Case, ...]
 
 
+def check_drawable(spec: LossSpec) -> None:
+    """Refuse a loss that no parameters could make a picture of. Keras is not needed for that.
+
+    Raises:
+        NoPictureError: It needs more than a target and a prediction, or they have no view.
+    """
+    needed = {
+        "several outputs": spec.outputs,
+        "further targets": spec.targets,
+        "a network": [
+            name
+            for name, parameter in parameters_of(spec).items()
+            if parameter.required and is_network(parameter.annotation)
+        ],
+        "weights that are trained first": [
+            weight["name"] for weight in weights_of(spec) if weight["kind"] == "trained"
+        ],
+    }
+    for what, names in needed.items():
+        if names:
+            raise NoPictureError(
+                f"There is no picture of {spec.id!r}, which needs {what}: {', '.join(names)}."
+            )
+    if not any((y_true, y_pred) in _VIEWS for y_pred in spec.y_pred for y_true in spec.y_true):
+        raise _no_view(spec, spec.y_pred)
+
+
 def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> View:
     """The view for a loss.
 
@@ -66,7 +100,7 @@ def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> Vie
         target: The target, for a loss of values.
 
     Raises:
-        LossplugError: A loss of such forms cannot be drawn.
+        NoPictureError: A loss of such forms cannot be drawn.
     """
     predictions = spec.y_pred
     if "from_logits" in parameters:
@@ -75,7 +109,11 @@ def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> Vie
     for form in ((y_true, y_pred) for y_pred in predictions for y_true in spec.y_true):
         if form in _VIEWS:
             return _VIEWS[form](_Wish(*form, max(per_class, default=None), target))
-    raise LossplugError(
+    raise _no_view(spec, predictions)
+
+
+def _no_view(spec: LossSpec, predictions: Iterable[str]) -> NoPictureError:
+    return NoPictureError(
         f"There is no picture for losses of the kind of {spec.id!r}.",
         expected="targets and predictions like "
         + ", ".join(f"{y_true} and {y_pred}" for y_true, y_pred in _VIEWS),

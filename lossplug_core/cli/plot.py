@@ -77,11 +77,13 @@ def command(
     """Draw a loss and its gradient over the prediction.
 
     The numbers are those of the installed code, on the installed backend. A loss of logits or
-    probabilities is drawn over logits, unless -p from_logits=false. With --json the numbers are
-    written to stdout, and a picture is drawn only if it has an --output.
+    probabilities is drawn over logits, unless -p from_logits=false. The states of a loss are
+    those it starts with. With --json the numbers are written to stdout, and a picture is drawn only
+    if it has an --output.
     """
     from lossplug_core.cli._machine import start_keras
     from lossplug_core.cli._specs import find
+    from lossplug_core.cli._views import check_drawable
     from lossplug_core.params import parameters_of
 
     draws = output is not None or not as_json
@@ -91,6 +93,7 @@ def command(
             fix="pip install 'lossplug-core[plot]'",
         )
     spec, _ = find(id)
+    check_drawable(spec)
     if "from_logits" in parameters_of(spec):
         parameters.setdefault("from_logits", [True])
     varied, settings = _parameters.complete(spec, parameters)

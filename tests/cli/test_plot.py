@@ -10,7 +10,7 @@ import pytest
 from lossplug_core.cli import _parameters
 
 FAKES = """
-from lossplug_core import ClassWeights, NonNegative, loss, ops
+from lossplug_core import ClassWeights, Network, NonNegative, Weight, loss, ops
 
 @loss(y_true="binary", y_pred="logits|probabilities")
 def square(y_true, y_pred, *, scale: NonNegative = 1.0, from_logits: bool = False):
@@ -48,12 +48,37 @@ def letters(y_true, y_pred):
 def log(y_true, y_pred):
     "Not a number below 0."
     return ops.mean(ops.log(y_pred) * y_true, axis=-1)
+
+@loss(y_true="values", y_pred="values", weights={"calls": Weight((), 3.0, trainable=False)})
+def counting(y_true, y_pred, *, weights):
+    "Costs what its state is, which grows."
+    return y_pred[:, 0] * weights["calls"], {"calls": weights["calls"] + 1}
+
+@loss(y_true="values", y_pred="values", weights=lambda width: {"factor": Weight((width,))})
+def learning(y_true, y_pred, *, weights, width: int):
+    "Trained."
+    return y_pred[:, 0] * weights["factor"]
+
+@loss(y_true="values", y_pred="values", targets=("mask", "inputs"))
+def masked(y_true, y_pred, *, mask, inputs):
+    "Two more targets."
+    return y_pred
+
+@loss(y_true="values", y_pred="values", outputs=("mean", "variance"))
+def several(y_true, y_pred):
+    "Two outputs."
+    return y_pred["mean"]
+
+@loss(y_true="values", y_pred="values")
+def taught(y_true, y_pred, *, teacher: Network, second: Network | None = None):
+    "Needs a teacher."
+    return teacher(y_pred)
 """
 
 
 @pytest.fixture
 def fakes(site) -> None:
-    names = ("square", "classes", "side", "apart", "around", "letters", "log")
+    names = [line.split("(")[0][4:] for line in FAKES.splitlines() if line.startswith("def ")]
     lines = [f"{name} = plotted:{name}" for name in names]
     site.install(
         "lossplug-fake",
@@ -235,6 +260,32 @@ def test_what_is_not_a_number_is_null_and_can_be_drawn(numbers, tmp_path) -> Non
     assert curve["loss"][0] is None
     assert curve["loss"][-1] is not None
     assert (tmp_path / "log.png").stat().st_size
+
+
+@pytest.mark.backend
+def test_states_are_those_at_the_start(numbers) -> None:
+    (curve,) = numbers("counting")["curves"]
+    assert curve["loss"] == pytest.approx([3 * value for value in curve["at"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("masked", "further targets: mask, inputs"),
+        ("several", "several outputs: mean, variance"),
+        ("taught", "a network: teacher"),
+        ("learning", "weights that are trained first: factor"),
+        ("letters", "no picture for losses of the kind"),
+    ],
+)
+def test_what_needs_more_than_a_prediction_has_no_picture(fakes, run, name, reason) -> None:
+    """Whatever the parameters: not even required ones are asked for."""
+    result = run("plot", name, "--json")
+    assert result.exit_code == 1
+    error = json.loads(result.stdout)["error"]
+    assert error["type"] == "NoPictureError"
+    assert f"'fake/{name}'" in error["what"]
+    assert reason in error["what"]
 
 
 @pytest.mark.backend
