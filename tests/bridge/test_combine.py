@@ -181,7 +181,7 @@ def test_fit_logs_the_parts_without_computing_them_twice() -> None:
     assert {name for name in history if not name.startswith("val_")} == logged
     assert {f"val_{name}" for name in logged} <= set(history)
     y_pred = training.inference_model(X)
-    after = training.evaluate(X, Y_TRUE, verbose=0, return_dict=True)
+    after = training.evaluate(**data, verbose=0, return_dict=True)  # batches of 4 and 2
     assert after["focal_loss"] == pytest.approx(float(get_loss("focal")(Y_TRUE, y_pred)), rel=1e-5)
     assert after["focal_2_weight"] == pytest.approx(0.4)
     assert before["inner_loss"] == pytest.approx(before["inner_mean_squared_error_loss"])
@@ -211,6 +211,22 @@ def test_weightings_train(weighting) -> None:
     assert "focal_weight" in history
     changed = [not np.array_equal(state, before[name]) for name, state in loss.values().items()]
     assert any(changed)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS[1:], ids=str)
+def test_evaluation_leaves_the_weighting_alone(weighting) -> None:
+    loss = combine({"mse": 1.0, "focal": 1.0}, weighting=weighting)
+    value(loss)
+    before = loss.values()
+    value(loss, training=False)
+    assert all(np.array_equal(loss.values()[name], before[name]) for name in before)
+
+
+def test_the_weights_that_are_found_are_logged() -> None:
+    training = TrainingModel(model())
+    training.compile("sgd", loss=combine({"mse": 1.0, "focal": 1.0}, weighting="uncertainty"))
+    logs = training.evaluate(X, Y_TRUE, verbose=0, return_dict=True)
+    assert (logs["mean_squared_error_weight"], logs["focal_weight"]) == (0.5, 1.0)
 
 
 def test_one_combination_over_several_outputs() -> None:

@@ -113,7 +113,8 @@ def test_targets_for_one_output_of_several() -> None:
 
 
 def test_a_combination_takes_the_targets_of_its_parts() -> None:
-    loss = combine([(get_loss(masked), 2.0), ("mse", 1.0)])
+    plain = get_loss("normalized_squared_error")  # a plugin's loss that takes no further target
+    loss = combine([(get_loss(masked), 2.0), ("mse", 1.0), (plain, 0.1)])
     assert loss.targets == ("mask", "groups")
     training = TrainingModel(model())
     training.compile("sgd", loss=loss)
