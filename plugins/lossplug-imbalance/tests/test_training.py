@@ -163,6 +163,12 @@ LEARNED = {
         np.array([0.1, 0.1, 0.4, 0.2], "float16"),
         4,
     ),
+    "weighted_binary_crossentropy, more than float16 can count": (
+        "weighted_binary_crossentropy",
+        "positive_weight",
+        np.repeat([[1, 0], [0, 1]], 5000, axis=0).astype("float16"),
+        (1, 1),
+    ),
 }
 everything_learned = pytest.mark.parametrize(
     ("name", "parameter", "targets", "expected"), LEARNED.values(), ids=LEARNED

@@ -57,6 +57,9 @@ def running_class_balanced(
     A class that has not occurred counts as the rarest that has, so that outputs that are never used
     do not take the weights of the others; and every class counts as at least one sample.
 
+    Of several replicas, each counts its part of the batch, and `samples` are those of one replica;
+    with `global_batch=True` they are those of all.
+
     Formula:
         $$n_k = \max\left(1, \begin{cases} c_k & c_k > 0 \\
         \min_{j: c_j > 0} c_j & c_k = 0 \end{cases}\right), \qquad c_k = N f_k$$
