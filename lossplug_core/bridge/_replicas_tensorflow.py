@@ -10,8 +10,8 @@ import tensorflow as tf
 
 __all__ = ["replicas_here"]
 
-_GATHERED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
-"""What TensorFlow gathers; everything else is cast for the journey."""
+_SUMMED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+"""What every device sums; everything else is cast for the journey."""
 
 
 def replicas_here(tensors: Sequence[Any]) -> Strategy | None:
@@ -32,10 +32,10 @@ class Strategy:
 
     def share(self, tensors: Sequence[Any]) -> Share:
         """The batch to which the rows of these tensors belong."""
+        place, count = self.context.replica_id_in_sync_group, self.context.num_replicas_in_sync
         size = tf.shape(tensors[0])[0]
-        sizes = self.context.all_gather(tf.reshape(size, (1,)), axis=0)
-        before = tf.reduce_sum(sizes[: self.context.replica_id_in_sync_group])
-        return Share(self.context, before, size)
+        sizes = self.total(size * tf.one_hot(place, count, dtype="int32"))
+        return Share(self, tf.reduce_sum(sizes[:place]), size, tf.reduce_sum(sizes))
 
     def total(self, value: Any) -> Any:
         """The sum: Keras has divided by the number of replicas what is a mean."""
@@ -50,20 +50,26 @@ class Strategy:
 class Share:
     """The rows of one replica, in the whole batch."""
 
-    context: Any
+    replicas: Strategy
     start: Any
     size: Any
+    total: Any
 
     def whole(self, rows: Any) -> Any:
-        """The rows of all replicas. TensorFlow's own gradient of it is exact."""
+        """The rows of all replicas: the sum of what each has, among zeros.
+
+        `all_gather` of TensorFlow does not work in graphs of several workers; `all_reduce` does,
+        with its gradient.
+        """
         if rows.shape.rank == 0:
             return rows
         journey = rows.dtype
-        if journey not in _GATHERED:
+        if journey not in _SUMMED:
             journey = tf.float32 if rows.dtype.is_floating else tf.int64
-        gathered = self.context.all_gather(tf.cast(rows, journey), axis=0)
-        # In a graph it forgets the other axes.
-        return tf.cast(tf.ensure_shape(gathered, [None, *rows.shape[1:]]), rows.dtype)
+        after = self.total - self.start - self.size
+        margins = [[self.start, after], *[[0, 0]] * (rows.shape.rank - 1)]
+        whole = self.replicas.total(tf.pad(tf.cast(rows, journey), margins))
+        return tf.cast(tf.ensure_shape(whole, [None, *rows.shape[1:]]), rows.dtype)
 
     def own(self, rows: Any) -> Any:
         """The rows of this replica."""

@@ -13,8 +13,17 @@ from typing import Any, Protocol
 import keras
 
 from lossplug_core.bridge.phase import current_phase
+from lossplug_core.errors import UntrainedLossError
 
-__all__ = ["Replicas", "SharedBatch", "agreed", "over_whole_batch", "replicas", "sum_over_replicas"]
+__all__ = [
+    "Replicas",
+    "SharedBatch",
+    "agreed",
+    "check_replicated",
+    "over_whole_batch",
+    "replicas",
+    "sum_over_replicas",
+]
 
 _REPLICAS_OF = {
     "tensorflow": "lossplug_core.bridge._replicas_tensorflow",
@@ -99,6 +108,24 @@ def agreed(value: Any) -> Any:
     """What all replicas keep of a new value of a state: see `Replicas.agreed`."""
     here = _replicas_here(value)
     return value if here is None else here.agreed(value)
+
+
+def check_replicated(owner: str, variable: keras.Variable) -> None:
+    """Refuse a weight that is not on all replicas: TensorFlow may use it, and get it wrong.
+
+    Raises:
+        UntrainedLossError: It was made outside the scope of the strategy that uses it.
+    """
+    if (count := replicas()) == 1:
+        return
+    import tensorflow as tf
+
+    if not tf.distribute.get_strategy().extended.variable_created_in_scope(variable.value):
+        raise UntrainedLossError(
+            f"The loss {owner!r} has weights on one device only, and is used on {count} replicas.",
+            expected="a loss that is built in the scope of the strategy, as the model is",
+            fix="with strategy.scope(): model = TrainingModel(…); model.compile(loss=get_loss(…))",
+        )
 
 
 def _replicas_here(tensors: Any) -> Replicas | None:
