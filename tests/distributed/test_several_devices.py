@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+
 import several
 from several import PROBLEMS, on_one_device
 
