@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_core import ParameterError, get_loss
+from lossplug_core import ParameterError, SetParameter, TrainingModel, get_loss
 from lossplug_core.schedules import (
     Adjustable,
     Cosine,
@@ -195,3 +195,35 @@ def test_the_users_own_schedule_comes_back_if_it_is_registered() -> None:
         keras.saving.get_custom_objects().pop("acme>Halving")
     with pytest.raises(ParameterError, match="register"):
         as_schedule(data)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_callback_sets_a_number_between_epochs(jit_compile) -> None:
+    if jit_compile and keras.backend.backend() == "torch":
+        pytest.skip("torch compiles with a C++ compiler, not with XLA")
+    x, y = np.ones((4, 1), "float32"), np.zeros((4, 1), "float32")
+    loss = get_loss("scaled_squared_error", scale=Adjustable(1.0))
+    seen = []
+
+    def next_scale(epoch, logs):
+        seen.append(dict(logs))
+        return 10.0**epoch
+
+    layer = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)
+    training = TrainingModel(keras.Sequential([keras.Input((1,)), layer]))
+    training.compile(keras.optimizers.SGD(0.0), loss=loss, jit_compile=jit_compile)
+    callback = SetParameter(loss, "scale", next_scale)
+    history = training.fit(x, y, epochs=3, callbacks=[callback], verbose=0).history
+    assert history["loss"] == pytest.approx([1.0, 10.0, 100.0])  # the compiled step sees it
+    assert history["scaled_squared_error_scale"] == pytest.approx([1.0, 10.0, 100.0])
+    assert seen[0] == {}
+    assert [logs["loss"] for logs in seen[1:]] == pytest.approx([1.0, 10.0])
+
+
+def test_a_callback_that_leaves_the_bounds_ends_the_training() -> None:
+    loss = get_loss("focal", gamma=Adjustable(2.0))
+    training = TrainingModel(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    training.compile("sgd", loss=loss)
+    callback = SetParameter(loss, "gamma", lambda epoch, logs: -1.0)
+    with pytest.raises(ParameterError, match="gamma"):
+        training.fit(np.ones((4, 1)), np.ones((4, 1)), callbacks=[callback], verbose=0)
