@@ -26,6 +26,11 @@ def exact(embeddings):
     return np.stack([((z - one) ** 2).sum(axis=1) for one in z])
 
 
+def rectangular(anchors, references):
+    tensors = (keras.ops.convert_to_tensor(x.astype("float32")) for x in (anchors, references))
+    return keras.ops.convert_to_numpy(squared_distances(*tensors))
+
+
 def squared_spread(embeddings):
     return np.square(embeddings - embeddings.mean(axis=0)).sum(axis=1).max()
 
@@ -36,6 +41,17 @@ def test_distances_are_exact_to_roundings_of_the_spread(shape, place):
     embeddings = normal(shape) + np.float32(place)
     error = np.abs(computed(embeddings) - exact(embeddings))
     assert error.max() <= 2e-6 * squared_spread(embeddings)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("place", [0, 1, 1000])
+def test_distances_to_references_are_as_exact(shape, place):
+    embeddings = normal(shape) + np.float32(place)
+    half = shape[0] // 2
+    distances = rectangular(embeddings[:half], embeddings[half:])
+    error = np.abs(distances - exact(embeddings)[:half, half:])
+    assert error.max() <= 4e-6 * squared_spread(embeddings)
+    assert distances.min() >= 0
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -125,7 +125,7 @@ DEGENERATE = [
         "one-class-in-all": (np.zeros(BATCH, "int32"), EMBEDDINGS, VECTORS[:1]),
         "on-their-vectors": (LABELS, ON_VECTORS),
         "opposite": (LABELS, -ON_VECTORS),
-        "on-an-axis": (np.zeros(3, "int32"), np.eye(3)[[0, 0, 1]], np.eye(3)),
+        "on-an-axis": (LABELS, np.eye(3)[[0, 0, 1, 1, 2, 2, 0, 1]], np.eye(3)[[0, 1, 2, 0, 1]]),
         "all-equal": (LABELS, np.full((BATCH, FEATURES), 0.7), np.full((CLASSES, FEATURES), 0.7)),
         "zero-embeddings": (LABELS, np.zeros((BATCH, FEATURES))),
         "zero-vectors": (LABELS, EMBEDDINGS, np.zeros((CLASSES, FEATURES))),
@@ -145,27 +145,32 @@ def test_degenerate_batch(case):
     assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("angle", [1e-7, 1e-5, 1e-3, 0.1, 1.5, 3.0, np.pi - 1e-3, np.pi - 1e-5])
-def test_arcface_keeps_its_digits_near_the_prototype_and_opposite_to_it(angle):
+AXES = np.eye(FEATURES)[[0, 2, 2, 2, 2]]
+
+
+def at_angles(angles, **parameters):
+    """Values of arcface at angles to the prototype, at right angles to all others."""
+    y_pred = np.stack([np.cos(angles), np.sin(angles), np.zeros(BATCH)], axis=1)
+    y_true = np.zeros(BATCH, "int32")
+    row = case("", arcface, y_true, y_pred.astype("float32"), AXES, scale=1.0, **parameters)
+    return row.computed()[0], np.arctan2(*row.y_pred.T[1::-1].astype("float64"))
+
+
+def test_arcface_keeps_its_digits_near_the_prototype_and_opposite_to_it():
     """Where the root of 1 - cos² has lost them."""
-    y_pred = np.array([[np.cos(angle), np.sin(angle)]], "float32")
-    near = case("near", arcface, [0], y_pred, np.eye(2, dtype="float32"), scale=1.0, margin=1.0)
-    exact = np.arctan2(*y_pred[0, ::-1].astype("float64"))
-    expected = np.log1p(np.exp(np.sin(exact) - np.cos(exact + 1.0)))
-    np.testing.assert_allclose(near.computed()[0], [expected], rtol=3e-7)
+    values, angles = at_angles(
+        [0, 1e-7, 1e-5, 1e-3, 1.5, np.pi - 1e-3, np.pi - 1e-5, np.pi], margin=1.0
+    )
+    np.testing.assert_allclose(values, np.log1p(4 * np.exp(-np.cos(angles + 1.0))), rtol=3e-7)
 
 
 def test_arcface_turns_at_pi_unless_it_is_monotonic():
-    angles = np.linspace(0, np.pi, 50)
-    y_pred = np.stack([np.cos(angles), np.sin(angles), np.zeros(50)], axis=1)
-    vectors = np.eye(3)[[0, 2]]
-    y_true = np.zeros(50, "int32")
-    of = {m: case("", arcface, y_true, y_pred, vectors, monotonic=m) for m in (False, True)}
-    beyond = angles + 0.5 > np.pi
-    steps = np.diff(of[False].computed()[0])
+    angles = np.linspace(0, np.pi, BATCH)
+    beyond = angles > np.pi - 1.5
+    steps = np.diff(at_angles(angles, margin=1.5)[0])
     assert (steps[~beyond[1:]] > 0).all()
     assert (steps[beyond[:-1]] < 0).all()
-    assert (np.diff(of[True].computed()[0]) > 0).all()
+    assert (np.diff(at_angles(angles, margin=1.5, monotonic=True)[0]) > 0).all()
 
 
 # Laws

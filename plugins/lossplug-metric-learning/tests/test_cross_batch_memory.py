@@ -98,7 +98,7 @@ MEMORIES = {  # of few sizes: each is compiled anew
     "wraps": memory(12, 12, 9),
     "wraps-first-time": memory(12, 9, 9),
     "as-large-as-the-batch": memory(6, 6, 2),
-    "smaller-than-the-batch": memory(4, 4, 3),
+    "smaller": memory(4, 4, 3),
     "empty-and-smaller": memory(4, 0, 0),
     "of-one": memory(1, 1, 0),
 }
@@ -121,7 +121,7 @@ def test_case(case, check):
     check(case)
 
 
-@pytest.mark.parametrize("name", ["wraps", "smaller-than-the-batch"])
+@pytest.mark.parametrize("name", ["wraps", "smaller"])
 @every
 def test_compiled(loss, name):
     check_jit(case("", MEMORIES[name], loss=loss))
@@ -173,12 +173,12 @@ def empty(size, features=FEATURES):
     return {name: np.zeros(w.shape, w.dtype) for name, w in declared.items()}
 
 
-batches = st.lists(st.sampled_from([1, 3, 5]), min_size=1, max_size=6)
+batches = st.lists(st.sampled_from([2, 5]), min_size=1, max_size=6)
 law = settings(max_examples=20, deadline=None, derandomize=True)
 
 
 @law
-@given(batches, st.sampled_from([1, 4, 7]))
+@given(batches, st.sampled_from([1, 4, 12]))
 def test_the_memory_is_the_last_samples(sizes, memory_size):
     weights, seen = empty(memory_size, 1), 0
     for size in sizes:
@@ -279,10 +279,7 @@ def test_embeddings_of_another_size():
 def test_a_batch_of_unknown_size(loss, jit_compile):
     import tensorflow as tf
 
-    known = {
-        name: tf.constant(value)
-        for name, value in tensors(MEMORIES["smaller-than-the-batch"]).items()
-    }
+    known = {name: tf.constant(value) for name, value in tensors(MEMORIES["smaller"]).items()}
     complete = validate(
         spec_of(cross_batch_memory),
         {"memory_size": 4, "embedding_size": FEATURES, "loss": loss},
@@ -296,9 +293,7 @@ def test_a_batch_of_unknown_size(loss, jit_compile):
         return cross_batch_memory(y_true, y_pred, weights=known, **complete)
 
     for size in (1, 3, 4, 6):
-        expected = step(
-            MEMORIES["smaller-than-the-batch"], LABELS[:size], EMBEDDINGS[:size], loss=loss
-        )
+        expected = step(MEMORIES["smaller"], LABELS[:size], EMBEDDINGS[:size], loss=loss)
         received = run(tf.constant(LABELS[:size], tf.int32), tf.constant(EMBEDDINGS[:size]))
         np.testing.assert_allclose(received[0], expected[0], rtol=1e-4, atol=1e-5)
         for name, value in expected[1].items():

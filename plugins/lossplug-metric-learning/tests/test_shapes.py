@@ -7,11 +7,50 @@ import numpy as np
 import pytest
 
 from lossplug_core.errors import DataError
-from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
+from lossplug_metric_learning import (
+    arcface,
+    contrastive,
+    cross_batch_memory,
+    pair_contrastive,
+    proxy_anchor,
+    supcon,
+    triplet_semi_hard,
+)
 
-ON_EMBEDDINGS = [contrastive, supcon, triplet_semi_hard]
 LABELS = np.array([0, 1, 0, 1, 2], "int32")
 EMBEDDINGS = np.random.default_rng(3).normal(size=(5, 4)).astype("float32")
+VECTORS = np.random.default_rng(4).normal(size=(3, 4)).astype("float32")
+MEMORY = {
+    "embeddings": np.pad(VECTORS, ((0, 4), (0, 0))),
+    "labels": np.array([70, 71, 72, 0, 0, 0, 0], "int32"),
+    "position": np.int32(3),
+    "filled": np.int32(3),
+}
+
+
+def with_weights(loss, weights, **parameters):
+    """A loss of a target and a prediction, with given weights."""
+
+    def values(y_true, y_pred):
+        tensors = {name: keras.ops.convert_to_tensor(value) for name, value in weights.items()}
+        result = loss(y_true, y_pred, weights=tensors, embedding_size=4, **parameters)
+        return result[0] if isinstance(result, tuple) else result
+
+    values.__name__ = loss.__name__
+    return values
+
+
+OF_PAIRS = [
+    contrastive,
+    supcon,
+    triplet_semi_hard,
+    with_weights(cross_batch_memory, MEMORY, memory_size=7),
+]
+OF_CLASSES = [
+    with_weights(arcface, {"prototypes": VECTORS}, num_classes=3),
+    with_weights(proxy_anchor, {"proxies": VECTORS}, num_classes=3),
+]
+ON_EMBEDDINGS = [*OF_PAIRS, *OF_CLASSES]
 
 
 def tensor(x, dtype=None):
@@ -48,14 +87,6 @@ class TestEmbeddings:
         with pytest.raises(DataError, match="as many labels as embeddings"):
             loss(tensor(np.ones(shape, "int32")), tensor(EMBEDDINGS))
 
-    @pytest.mark.parametrize("first", [2**24, -(2**24) - 1, 2**31 - 2])
-    def test_neighbouring_large_labels_are_two_classes(self, loss, first):
-        small = np.array([0, 1, 0, 1, 0], "int32")
-        np.testing.assert_array_equal(
-            numbers(loss(tensor(small + np.int32(first)), tensor(EMBEDDINGS))),
-            numbers(loss(tensor(small), tensor(EMBEDDINGS))),
-        )
-
     @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
     def test_any_integers_are_labels(self, loss, dtype):
         np.testing.assert_array_equal(
@@ -77,6 +108,16 @@ class TestEmbeddings:
         np.testing.assert_allclose(
             numbers(values), numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("loss", OF_PAIRS)
+@pytest.mark.parametrize("first", [2**24, -(2**24) - 1, 2**31 - 2])
+def test_neighbouring_large_labels_are_two_classes(loss, first):
+    small = np.array([0, 1, 0, 1, 0], "int32")
+    np.testing.assert_array_equal(
+        numbers(loss(tensor(small + np.int32(first)), tensor(EMBEDDINGS))),
+        numbers(loss(tensor(small), tensor(EMBEDDINGS))),
+    )
 
 
 class TestPairs:
