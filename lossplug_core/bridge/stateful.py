@@ -156,7 +156,9 @@ class StatefulLoss(keras.losses.Loss):  # type: ignore[misc]
             latest.update_state(self._now(name, self._changing[name]))
         if not self.variables:
             return
-        model = _compiled_model()
+        model, step = _compiled_model()
+        if step == "test_step":
+            phase.training = False
         if model is None or (self._trained_by is not None and self._trained_by() is model):
             return
         held = {id(variable) for variable in model.variables}
@@ -165,7 +167,9 @@ class StatefulLoss(keras.losses.Loss):  # type: ignore[misc]
                 f"The loss {self.name!r} owns weights, which {type(model).__name__} "
                 f"{model.name!r} does not know: they would never change.",
                 expected="a lossplug_core.TrainingModel around the model",
-                fix="model = TrainingModel(model); model.compile(…); model.fit(…); then "
+                fix="model.compile(…) again, or model.adapt(…): the loss was adapted after compile."
+                if hasattr(model, "loss_layers")
+                else "model = TrainingModel(model); model.compile(…); model.fit(…); then "
                 "model.inference_model is what you ship. In a loop of your own, train "
                 "loss.trainable_variables as well.",
             )
@@ -176,16 +180,21 @@ def _stored(name: str) -> str:
     return f"parameter_{name}"
 
 
-def _compiled_model() -> keras.Model | None:
-    """The model whose `compute_loss` is running, if that is why the loss is called.
+def _compiled_model() -> tuple[keras.Model | None, str | None]:
+    """The model whose `compute_loss` is running, if that is why the loss is called, and its step.
 
-    Keras does not tell a loss who calls it, so the frames of the stack are asked.
+    Keras does not tell a loss who calls it, so the frames of the stack are asked: for the names of
+    public methods only.
     """
+    model = None
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_name == "compute_loss":
-            model = frame.f_locals.get("self")
-            if isinstance(model, keras.Model):
-                return model
+        name = frame.f_code.co_name
+        if name in ("compute_loss", "train_step", "test_step"):
+            caller = frame.f_locals.get("self")
+            if model is None and name == "compute_loss" and isinstance(caller, keras.Model):
+                model = caller
+            elif model is not None and caller is model and name != "compute_loss":
+                return model, name
         frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return model, None

@@ -19,6 +19,8 @@ from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
 
 __all__ = ["TrainingModel"]
 
+_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics")
+
 
 @keras.saving.register_keras_serializable(package="lossplug")
 class TrainingModel(keras.Model):  # type: ignore[misc]
@@ -32,7 +34,7 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         name: Its name; Keras makes one if None.
 
     Raises:
-        ConfigError: What it is given is no model.
+        ConfigError: What it is given is no model, or one that defines its own steps of training.
 
     Example:
         >>> import keras, numpy as np
@@ -52,6 +54,14 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
             raise ConfigError(
                 f"{model.name!r} is a TrainingModel already.",
                 fix="model.compile(loss=…): it may be compiled again with other losses.",
+            )
+        if own := [name for name in _STEPS if _is_own(model, name)]:
+            raise ConfigError(
+                f"{type(model).__name__} has its own {own[0]!r}, which a TrainingModel would not "
+                "call.",
+                expected=f"a model that trains as Keras does, without its own {', '.join(own)}",
+                fix="Let your model hold what the loss owns: self.of_the_loss = loss.layer. Then "
+                "compile and fit it as it is.",
             )
         super().__init__(name=name, dtype=model.dtype_policy)
         self.inference_model = model
@@ -242,6 +252,10 @@ def _adaptable(loss: Any, output: Any, model: keras.Model) -> Iterator[tuple[Plu
     elif isinstance(loss, (list, tuple)):
         for place, one in enumerate(loss):
             yield from _adaptable(one, place, model)
+
+
+def _is_own(model: keras.Model, name: str) -> bool:
+    return getattr(type(model), name) is not getattr(keras.Model, name)
 
 
 def _as_loss(loss: Any) -> Any:

@@ -51,7 +51,7 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         check_replicated(self.owner, variable)
         value = ops.convert_to_tensor(variable)
         # Torch writes in place, and would spoil what backward() still needs.
-        return value if variable.trainable else ops.copy(value)
+        return value if variable.trainable else _copy(value)
 
     def keep(self, updates: Mapping[str, Any]) -> None:
         """Take new values of states."""
@@ -156,3 +156,12 @@ class LossLayers(keras.layers.Layer):  # type: ignore[misc]
         if keras.backend.backend() == "torch":
             for place, layer in enumerate(self.layers):
                 self.add_module(f"loss_{place}", layer)
+
+
+def _copy(value: Any) -> Any:
+    if keras.backend.backend() != "torch":
+        return value
+    import torch
+
+    # Compiled, the copy would be left out.
+    return torch.compiler.disable(torch.clone)(value)

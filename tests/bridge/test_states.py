@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_core import TrainingModel, UntrainedLossError, get_loss
+from lossplug_core import TrainingModel, UntrainedLossError, combine, get_loss
 from lossplug_core.schedules import Adjustable, Linear
 from training import (
     INNER,
@@ -123,6 +123,26 @@ def test_a_model_of_the_users_own_that_holds_the_layer_is_accepted() -> None:
     model.fit(X, Y, verbose=0)
     for name, value in values(loss).items():
         assert not np.allclose(value, before[name]), name
+
+
+def test_a_model_of_the_users_own_evaluates_without_a_change() -> None:
+    loss = moved(scale=Linear(0.5, 2.0, steps=4))
+    model = Subclassed()
+    model.of_the_loss = loss.layer
+    model.compile("sgd", loss=combine([loss]))
+    model.fit(X, Y, batch_size=8, verbose=0, validation_data=(X, Y))
+    assert loss.current() == {"scale": 1.25}
+    before = values(loss)
+    model.evaluate(X, Y, verbose=0)
+    assert_same(values(loss), before, rtol=0)
+
+
+def test_a_loss_that_was_adapted_after_compile_has_to_be_compiled_again() -> None:
+    loss = get_loss("class_balanced", beta=Linear(0.0, 0.9, steps=4))
+    model = training_model(loss)
+    loss.adapt(np.array([0, 0, 1, 2]))
+    with pytest.raises(UntrainedLossError, match="adapted after compile"):
+        model.fit(X, np.arange(16) % 3, verbose=0)
 
 
 def test_a_loop_of_the_users_own_never_raises() -> None:

@@ -53,6 +53,13 @@ def test_a_training_model_is_wrapped_once() -> None:
         TrainingModel(TrainingModel(sequential()))
 
 
+@pytest.mark.parametrize("method", ["train_step", "test_step", "compute_loss", "compute_metrics"])
+def test_a_model_with_its_own_steps_is_refused(method) -> None:
+    own = type("Own", (keras.Sequential,), {method: lambda self, *args: None})
+    with pytest.raises(ConfigError, match=f"{method}.*\n.*\n.*loss.layer"):
+        TrainingModel(own([keras.layers.Dense(3)]))
+
+
 def test_a_loss_is_named_as_in_get_loss() -> None:
     model = TrainingModel(sequential())
     model.compile("sgd", loss="huber_loss")
