@@ -235,6 +235,7 @@ def test_one_combination_over_several_outputs() -> None:
     outputs = {"deep": deep, "final": keras.layers.Dense(2, name="final")(deep)}
     training = TrainingModel(keras.Model(inputs, outputs))
     loss = combine([{"loss": "mse", "output": "final"}, {"loss": "mse", "output": "deep"}])
+    assert get_loss(as_dict(loss)).get_config() == loss.get_config()
     training.compile("sgd", loss=loss)
     logs = training.evaluate(X, Y_TRUE, verbose=0, return_dict=True)
     for part, output in (("mean_squared_error", "final"), ("mean_squared_error_2", "deep")):
