@@ -13,8 +13,6 @@ from hypothesis.extra.numpy import arrays
 
 from lossplug_core import TrainingModel, get_loss
 from lossplug_core.errors import DataError
-from lossplug_core.params import validate
-from lossplug_core.spec import spec_of
 from lossplug_metric_learning import arcface, proxy_anchor
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 
@@ -277,12 +275,6 @@ def test_a_label_that_is_no_class_is_nan(loss, wrong):
 def test_embeddings_of_another_size(loss):
     with pytest.raises(DataError, match="of the size for which the loss was built"):
         loss(LABELS, np.ones((BATCH, 2), "float32"), weights={NAMES[loss.func]: VECTORS}, **SIZES)
-
-
-@pytest.mark.parametrize("loss", NAMES, ids=lambda loss: loss.__name__)
-def test_every_convention_is_valid(loss):
-    for convention in spec_of(loss).conventions:
-        validate(spec_of(loss), SIZES, convention=convention)
 
 
 @pytest.mark.parametrize("name", ["arcface", "proxy_anchor"])
