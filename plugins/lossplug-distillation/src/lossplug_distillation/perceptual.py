@@ -86,7 +86,7 @@ def perceptual(
 
 def _squared_distance(wanted: Any, found: Any) -> Any:
     """The mean over the features of each sample."""
-    wanted, found = at_least_float32(ops.stop_gradient(wanted)), at_least_float32(found)
+    wanted, found = at_least_float32(wanted), at_least_float32(found)
     rank = len(found.shape)
     if rank < 2:
         raise DataError(
