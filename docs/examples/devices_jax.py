@@ -7,6 +7,7 @@ To try it out without GPUs, divide the CPU: XLA_FLAGS=--xla_force_host_platform_
 
 from __future__ import annotations
 
+import jax
 import keras
 import numpy as np
 
@@ -17,7 +18,8 @@ def main() -> None:
     """Train, and say what came of it."""
     # First of all, so that every weight is made on all devices.
     devices = keras.distribution.list_devices()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    distribution = keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
+    keras.distribution.set_distribution(distribution)
     random = np.random.default_rng(0)
     x = random.normal(size=(256, 8)).astype("float32")
     labels = (x[:, 0] > 0).astype("int32") + (x[:, 1] > 0)
@@ -26,7 +28,10 @@ def main() -> None:
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
     training = TrainingModel(model)
     training.compile("sgd", loss=get_loss("supcon"))
-    history = training.fit(x, labels, batch_size=64, epochs=3, shuffle=False, verbose=0)
+    # One process gives all rows; of several, each gives its part of every batch of 64.
+    place, count = jax.process_index(), jax.process_count()
+    x, labels, batch_size = x[place::count], labels[place::count], 64 // count
+    history = training.fit(x, labels, batch_size, epochs=3, shuffle=False, verbose=0)
     losses = ", ".join(f"{loss:.4f}" for loss in history.history["loss"])
     print(f"{len(devices)} devices: {losses}")
 
