@@ -99,9 +99,9 @@ class PluginLoss(StatefulLoss):
         """
         with in_phase(training) as phase:
             self._begin(phase)
-            y_true, further = split(self, y_true, self.dtype, phase.inputs)
-            y_pred, measure = predictions(self, y_pred, self.dtype)
-            target = prepare(self.spec, y_true, y_pred, self.dtype)
+            y_true, further = split(self, y_true, self._computed_in, phase.inputs)
+            y_pred, measure = predictions(self, y_pred, self._computed_in)
+            target = prepare(self.spec, y_true, y_pred, self._computed_in)
 
             def values(_: Any) -> Any:
                 values, updates = self._compute(target.y_true, y_pred, further)
@@ -148,6 +148,15 @@ class PluginLoss(StatefulLoss):
             }
         result = self.spec.function(y_true, y_pred, **further, **parameters)
         return result if isinstance(result, tuple) else (result, {})
+
+    @property
+    def _computed_in(self) -> str:
+        """The dtype of what the function is given: weights and numbers are not of half precision.
+
+        TensorFlow refuses to calculate with two dtypes.
+        """
+        is_half = self.dtype in ("float16", "bfloat16")
+        return "float32" if is_half and self.variables else self.dtype
 
     def _wide(self, value: Any) -> Any:
         """A weight or number in float64 if the loss is computed in it."""

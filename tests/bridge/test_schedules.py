@@ -9,7 +9,15 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_core import ParameterError, SetParameter, TrainingModel, get_loss
+from lossplug_core import (
+    ParameterError,
+    SetParameter,
+    TrainingModel,
+    Weight,
+    get_loss,
+    loss,
+    ops,
+)
 from lossplug_core.schedules import (
     Adjustable,
     Cosine,
@@ -98,7 +106,7 @@ def test_a_typo_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "parameters"),
+    ("name", "parameters"),
     [
         ("focal", {"gamma": Linear(2.0, -1.0, steps=10)}),
         ("focal", {"alpha": Cosine(0.5, 1.5, steps=10)}),
@@ -108,22 +116,22 @@ def test_a_typo_is_told() -> None:
         ("focal", {"gamma": Adjustable(-1.0)}),
     ],
 )
-def test_a_schedule_that_leaves_the_bounds_is_refused(loss, parameters) -> None:
+def test_a_schedule_that_leaves_the_bounds_is_refused(name, parameters) -> None:
     with pytest.raises(ParameterError, match="leaves the bounds") as caught:
-        get_loss(loss, **parameters)
+        get_loss(name, **parameters)
     assert caught.value.parameter == next(iter(parameters))
 
 
 @pytest.mark.parametrize(
-    ("loss", "parameters"),
+    ("name", "parameters"),
     [
         ("focal", {"from_logits": Linear(0.0, 1.0, steps=2)}),
         ("class_balanced", {"samples_per_class": [3, 4], "crossentropy": warmup(1.0, 2)}),
     ],
 )
-def test_only_floats_can_change(loss, parameters) -> None:
+def test_only_floats_can_change(name, parameters) -> None:
     with pytest.raises(ParameterError, match="cannot be a schedule"):
-        get_loss(loss, **parameters)
+        get_loss(name, **parameters)
 
 
 SCHEDULED = [
@@ -157,6 +165,18 @@ def test_without_training_no_step_is_counted() -> None:
     assert loss.current() == {"gamma": 0.0}
     loss([[1.0]], [[0.3]])
     assert loss.current() == {"gamma": 0.5}
+
+
+@loss(y_true="values", y_pred="values", weights={"shift": Weight((), 0.5)})
+def shifted(y_true, y_pred, *, weights, scale: float = 1.0):
+    """A number and a weight beside the prediction."""
+    return ops.mean(scale * ops.abs(y_true - y_pred + weights["shift"]), axis=-1)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_numbers_and_weights_fit_a_loss_of_any_dtype(dtype) -> None:
+    changing = get_loss(shifted, scale=Adjustable(2.0), dtype=dtype)
+    assert float(changing([[1.0]], [[1.0]])) == 1.0
 
 
 def test_losses_of_keras_can_be_scheduled() -> None:
