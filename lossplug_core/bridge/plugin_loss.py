@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from keras import ops
 
 from lossplug_core._app import registry
 from lossplug_core.bridge.adapting import target_batches
+from lossplug_core.bridge.frozen import frozen, networks_of
 from lossplug_core.bridge.named import predictions, split
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.phase import in_phase
@@ -22,7 +22,6 @@ from lossplug_core.bridge.targets import marked, prepare
 from lossplug_core.config import read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS
-from lossplug_core.networks import is_network
 from lossplug_core.params import coerce, dump, parameters_of, validate
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import OPTIONS, LossSpec
@@ -170,7 +169,7 @@ class PluginLoss(StatefulLoss):
         self.parameters = MappingProxyType(dict(parameters))
         self._called = False
         networks = networks_of(spec, parameters)
-        self._networks = {name: _frozen(network) for name, network in networks.items()}
+        self._networks = {name: frozen(network) for name, network in networks.items()}
         changing = {name: v for name, v in parameters.items() if isinstance(v, Schedule)}
         fixed_keras = spec.namespace == KERAS and not changing
         self._kept = spec.function(**parameters).call if fixed_keras else None
@@ -287,23 +286,6 @@ class _Weighing(keras.losses.Loss):  # type: ignore[misc]
     def call(self, y_true: Any, y_pred: Any) -> Any:
         del y_true
         return self._values(y_pred)
-
-
-def networks_of(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
-    """The networks among the parameters, by name."""
-    declared = parameters_of(spec)
-    return {
-        name: value
-        for name, value in parameters.items()
-        if value is not None and is_network(declared[name].annotation)
-    }
-
-
-def _frozen(network: Callable[..., Any]) -> Callable[..., Any]:
-    """A network as a loss may call it: as in inference, whatever the model around it does."""
-    if not isinstance(network, keras.layers.Layer):
-        return network
-    return partial(network, training=False)
 
 
 def _rebuild(
