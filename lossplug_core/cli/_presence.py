@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lossplug_core._app import registry
 from lossplug_core.archive import SavedLoss
 from lossplug_core.config import read
 from lossplug_core.errors import ConfigError, LossplugError, ParameterError
 from lossplug_core.names import KERAS, split
-from lossplug_core.params import validate
-from lossplug_core.spec import Provider
+from lossplug_core.networks import is_network
+from lossplug_core.params import parameters_of, validate
+from lossplug_core.spec import LossSpec, Provider
 
 __all__ = ["Presence", "look_up"]
 
@@ -53,8 +56,23 @@ def _of_installed(saved: SavedLoss) -> Presence:
         return Presence("here", provider=registry.entry(saved.name).provider, version=1)
     try:
         spec, parameters, _ = read(saved.config, registry)
-        validate(spec, parameters)
+        validate(spec, _without_networks(spec, parameters))
     except (ConfigError, ParameterError) as error:
         spec = registry.find(saved.name)
         return Presence("missing", error.what, error.fix, spec.provider, spec.version)
     return Presence("here", provider=spec.provider, version=spec.version)
+
+
+def _without_networks(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with something in place of each network, which only Keras could make again."""
+    declared = parameters_of(spec)
+    return {
+        name: _some_network
+        if isinstance(value, Mapping) and name in declared and is_network(declared[name].annotation)
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def _some_network(inputs: Any) -> Any:
+    return inputs
