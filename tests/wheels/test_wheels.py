@@ -75,7 +75,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(built, name) -> None:
     assert {path.partition("/")[0].partition("-")[0] for path in names} == {name}
     assert f"{name}/py.typed" in names
     assert any(path.endswith("licenses/LICENSE") for path in names)
-    assert not [path for path in names if "test" in path or path.endswith(".pyc")]
+    assert not [path for path in names if "/test" in path or path.endswith(".pyc")]
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)

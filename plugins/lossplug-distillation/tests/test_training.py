@@ -170,6 +170,20 @@ def test_a_lambda_is_refused_when_it_is_saved(tmp_path):
         model.save(tmp_path / "training.keras")
 
 
+def test_what_a_file_needs_is_told_without_keras(tmp_path):
+    model = compiled(student(), get_loss("distillation", teacher=teacher()))
+    model.fit(X, IDS, verbose=0)
+    model.save(tmp_path / "student.keras")
+    done = subprocess.run(
+        [sys.executable, "-m", "lossplug_core", "inspect", tmp_path / "student.keras"],
+        env={**os.environ, "KERAS_BACKEND": "no_such_backend"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "distillation/distillation  here" in done.stdout
+
+
 LOAD = """
 import sys, keras, lossplug_core, numpy as np
 for name in sys.argv[1:]:
