@@ -31,7 +31,7 @@ def as_dict(loss: keras.losses.Loss) -> dict[str, Any]:
         loss: A loss of `get_loss` or `combine`, or one of Keras's own.
 
     Returns:
-        `{"name": …, "params": {…}}`, or `{"combine": [{"loss": …, "weight": …}, …]}`.
+        A dict with the `name` and `params` of the loss, or with what it must `combine`.
 
     Raises:
         IdentifierError: It is a loss of another kind.
