@@ -109,8 +109,7 @@ def predictions(loss: Takes, y_pred: Any, dtype: str) -> tuple[Any, Any]:
             received=type(y_pred).__name__,
             fix=f"keras.Model(inputs, {{{', '.join(f'{n!r}: …' for n in loss.outputs)}}})",
         )
-    y_pred = {name: y_pred[name] for name in y_pred if name in loss.outputs}
-    _match(loss, "output", loss.outputs, y_pred, "name the outputs of the model so")
+    _match(loss, "output", loss.outputs, y_pred, "name the outputs of the model so", others=True)
     y_pred = {name: as_tensor(y_pred[name], name) for name in loss.outputs}
     cast = {name: ops.cast(y_pred[name], dtype) for name in y_pred}
     return cast, y_pred[loss.outputs[0]]
@@ -126,9 +125,16 @@ def _tensors(value: Any, name: str, dtype: str) -> Any:
 
 
 def _match(
-    loss: Takes, kind: str, wanted: Sequence[str], given: Mapping[str, Any], fix: str
+    loss: Takes,
+    kind: str,
+    wanted: Sequence[str],
+    given: Mapping[str, Any],
+    fix: str,
+    *,
+    others: bool = False,
 ) -> None:
-    if unknown := [name for name in given if name not in wanted]:
+    """Refuse what is missing, and, unless others may be there, what is unknown."""
+    if not others and (unknown := [name for name in given if name not in wanted]):
         raise DataError(
             f"The loss {loss.name!r} knows no {kind} {unknown[0]!r}.",
             expected=", ".join(wanted),

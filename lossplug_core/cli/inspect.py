@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def _opening(model: Path, archive: Archive) -> str:
 def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
     yield "at", printable(saved.where)
     if saved.parameters:
-        values = (f"{name}={value!r}" for name, value in saved.parameters.items())
+        values = (f"{name}={_short(value)}" for name, value in saved.parameters.items())
         yield "parameters", printable(", ".join(values))
     if saved.distribution:
         version = printable(f"{saved.distribution} {saved.distribution_version or ''}".rstrip())
@@ -74,6 +74,12 @@ def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
         yield "problem", printable(presence.problem)
     if presence.fix:
         yield "fix", printable(presence.fix)
+
+
+def _short(value: Any) -> str:
+    """A parameter; of a network, whose config can fill pages, its class."""
+    is_network = isinstance(value, Mapping) and isinstance(value.get("class_name"), str)
+    return f"<{value['class_name']}>" if is_network else repr(value)
 
 
 def _json(saved: SavedLoss, presence: Presence) -> dict[str, Any]:
