@@ -130,7 +130,7 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         Raises:
             ParameterError: No loss of this model learns from data.
         """
-        adaptable = list(_adaptable(getattr(self, "loss", None), None, self))
+        adaptable = list(_adaptable(getattr(self, "loss", None)))
         if not adaptable:
             raise ParameterError("No loss of this model learns anything from data before training.")
         for loss, output in adaptable:
@@ -238,20 +238,17 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
                     )
 
 
-def _adaptable(loss: Any, output: Any, model: keras.Model) -> Iterator[tuple[PluginLoss, Any]]:
+def _adaptable(loss: Any, output: Any = None) -> Iterator[tuple[PluginLoss, Any]]:
     """The losses that learn from data, each with the output whose targets it takes."""
     if isinstance(loss, CombinedLoss):
         for part in loss.parts:
-            yield from _adaptable(part.loss, output, model)
+            yield from _adaptable(part.loss, output)
     elif isinstance(loss, PluginLoss):
         if loss.spec.adapts:
             yield loss, output
-    elif isinstance(loss, Mapping):
-        for name, one in loss.items():
-            yield from _adaptable(one, name, model)
-    elif isinstance(loss, (list, tuple)):
-        for place, one in enumerate(loss):
-            yield from _adaptable(one, place, model)
+    elif isinstance(loss, (Mapping, list, tuple)):
+        for place, one in loss.items() if isinstance(loss, Mapping) else enumerate(loss):
+            yield from _adaptable(one, place)
 
 
 def _is_own(model: keras.Model, name: str) -> bool:

@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_core import TrainingModel, UntrainedLossError, combine, get_loss
+from lossplug_core import (
+    DataError,
+    SetParameter,
+    TrainingModel,
+    UntrainedLossError,
+    combine,
+    get_loss,
+)
 from lossplug_core.schedules import Adjustable, Linear
 from training import (
     INNER,
@@ -56,6 +63,31 @@ def test_validation_changes_nothing() -> None:
     with_validation = fitted(training_model(validated), epochs=2, validation_data=(3 * X, Y))
     assert_same(with_validation["loss"], history["loss"])
     assert_same(values(validated), values(alone))
+
+
+def test_a_step_that_fails_does_not_count() -> None:
+    loss = moved(scale=Linear(0.5, 2.0, steps=8))
+    with pytest.raises(DataError):
+        loss(Y, Y[:3])
+    assert loss.current() == {"scale": 0.5}
+
+
+class Setting(keras.callbacks.Callback):
+    """Sets a number after each batch. On JAX, Keras hands the variables out with `self.model`."""
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        self.model.loss.assign(rate=0.5 * batch)
+
+
+def test_a_number_that_is_set_holds_from_the_next_step_on() -> None:
+    loss = moved(rate=Adjustable(0.25))
+    model = training_model(loss)
+    history = fitted(
+        model, epochs=2, callbacks=[SetParameter(loss, "rate", lambda epoch, _: epoch)]
+    )
+    assert history["moving_rate"] == [0.0, 1.0]
+    assert fitted(model, callbacks=[Setting()])["moving_rate"] == [0.0]
+    assert loss.current() == {"rate": 0.5}
 
 
 def test_a_step_of_sgd_is_the_gradient_by_hand() -> None:
