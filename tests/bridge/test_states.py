@@ -65,6 +65,16 @@ def test_validation_changes_nothing() -> None:
     assert_same(values(validated), values(alone))
 
 
+def test_a_loop_of_the_users_own_may_say_that_it_evaluates() -> None:
+    loss = moved(scale=Linear(0.5, 2.0, steps=4))
+    model = training_model(loss)
+    before = values(loss)
+    model.compute_loss(X, Y, model(X), training=False)
+    assert_same(values(loss), before, rtol=0)
+    model.compute_loss(X, Y, model(X), training=True)
+    assert loss.current() == {"scale": 0.875}
+
+
 def test_a_step_that_fails_does_not_count() -> None:
     loss = moved(scale=Linear(0.5, 2.0, steps=8))
     with pytest.raises(DataError):

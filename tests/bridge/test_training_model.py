@@ -103,6 +103,9 @@ def test_compiling_again_forgets_the_loss_before(inner, when) -> None:
     assert len(model.trainable_variables) == 3
     second = get_loss(centered)
     model.compile("sgd", loss=second)
+    if BACKEND == "torch":
+        assert id(second.variables[0].value) in parameters(model)
+        assert len(parameters(model)) == 3
     fitted(model)
     assert len(model.trainable_variables) == 3
     assert len(model.variables) == len(model.inference_model.variables) + 1
