@@ -65,14 +65,16 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
             )
         super().__init__(name=name, dtype=model.dtype_policy)
         self.inference_model = model
-        self.losses_layer = LossLayers(name="losses")
+        # Keras saves attributes in the order of their names: this one before a model that was
+        # compiled with the same losses itself.
+        self.held_losses = LossLayers(name="losses")
         self._trackers = Trackers()
         self.built = model.built
 
     @property
     def loss_layers(self) -> tuple[LossWeights, ...]:
         """The layers that hold what the losses own, in the order of the losses."""
-        return tuple(self.losses_layer.layers)
+        return tuple(self.held_losses.layers)
 
     def build(self, input_shape: Any) -> None:
         """Build the model itself.
@@ -116,7 +118,7 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
         owned = [one for one in keras.tree.flatten(loss) if isinstance(one, StatefulLoss)]
         layers = {id(layer): layer for one in owned for layer in one.layers}
         self._refuse_shared_networks(layers.values())
-        self.losses_layer.replace(layers.values())
+        self.held_losses.replace(layers.values())
         self._trackers = trackers_of(loss, getattr(self, "output_names", None))
 
     def adapt(self, data: Any, *, steps: int | None = None) -> None:
@@ -196,10 +198,9 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """The model, from which another process makes this one."""
-        return {
-            "model": keras.saving.serialize_keras_object(self.inference_model),
-            "name": self.name,
-        }
+        model = keras.saving.serialize_keras_object(self.inference_model)
+        # How it was compiled by itself, before, is not what it is trained with.
+        return {"model": {**model, "compile_config": None}, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TrainingModel:

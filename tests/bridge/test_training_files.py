@@ -108,3 +108,15 @@ def test_a_keras_file_with_other_weights_says_which(tmp_path) -> None:
         keras.models.load_model(edited)
     assert "(7,)" in str(caught.value)
     assert "(3,)" in str(caught.value)
+
+
+def test_a_model_that_was_compiled_with_the_loss_itself_is_saved_all_the_same(tmp_path) -> None:
+    loss = moved()
+    inner = functional()
+    inner.compile("sgd", loss=loss)
+    model = training_model(loss, lambda: inner)
+    fitted(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert_same(values(loaded.loss), values(loss))
+    assert not loaded.inference_model.compiled
