@@ -115,16 +115,16 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("check", [check_values, check_gradient])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_case(case, check):
-    check(case)
+def test_values(case):
+    check_values(case)
 
 
-@pytest.mark.parametrize("name", ["wraps", "smaller"])
+@pytest.mark.parametrize("check", [check_gradient, check_jit])
+@pytest.mark.parametrize("name", ["half-full", "wraps", "smaller"])
 @every
-def test_compiled(loss, name):
-    check_jit(case("", MEMORIES[name], loss=loss))
+def test_gradient_and_compiled(loss, name, check):
+    check(case("", MEMORIES[name], loss=loss))
 
 
 @pytest.mark.parametrize(

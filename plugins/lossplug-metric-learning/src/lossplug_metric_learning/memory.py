@@ -46,7 +46,8 @@ def cross_batch_memory(
     batch itself as a second part if you want it as the authors do.
 
     The memory is saved with the model, so that a resumed training goes on exactly. Evaluation
-    compares with the memory, and leaves it as it is.
+    compares with the memory, and leaves it as it is. With several replicas, build the loss with
+    `global_batch=True`: all of them then remember the same.
 
     Formula:
         $$\ell_i = L\big(z_i;\ \{(z_j, y_j) : j \in M,\ j \ne i\}\big)$$
