@@ -18,6 +18,11 @@ _REPLACEMENTS = (
     (re.compile(r"\\([Bb]igg?)(?=[)\]])"), r"\\\1r"),
     (re.compile(r"\\(exp|log|max|min) (?=[a-z\\])"), r"\\\1\\,"),
 )
+# It also puts the index of \hat{y}_k under the y.
+_ACCENT_AND_INDEX = re.compile(
+    r"<munderover>\s*(<mi>[^<]*</mi>)\s*(<m[in]>[^<]*</m[in]>)"
+    r"\s*(<mo stretchy=\"false\">[ˆ¯˜]</mo>)\s*</munderover>"
+)
 
 
 def _mathml(node: nodes.Element, *, as_block: bool) -> str:
@@ -25,7 +30,8 @@ def _mathml(node: nodes.Element, *, as_block: bool) -> str:
     for pattern, replacement in _REPLACEMENTS:
         latex = pattern.sub(replacement, latex)
     try:
-        return tex2mathml(latex, as_block=as_block)
+        mathml = tex2mathml(latex, as_block=as_block)
+        return _ACCENT_AND_INDEX.sub(r"<msub><mover>\1\3</mover>\2</msub>", mathml)
     except MathError as error:
         logger.warning("cannot draw the formula %s: %s", latex, error, location=node)
         return f"<code>{nodes.unescape(latex)}</code>"
