@@ -106,6 +106,7 @@ CASES = [
     case(f"{loss}-{name}", weights, loss=loss)
     for loss in LOSSES
     for name, weights in MEMORIES.items()
+    if loss == "contrastive" or len(weights["labels"]) == 12
 ] + [
     case("contrastive-margin", MEMORIES["wraps"], margin=0.5),
     case("contrastive-raw", MEMORIES["wraps"], y_pred=2 * EMBEDDINGS, normalize=False),
