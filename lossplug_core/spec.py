@@ -62,16 +62,19 @@ class Weight:
         trainable: Whether the optimizer trains it. A weight that is not is a state: the function
             returns `(values, {name: new value})`, and in training the new value is kept.
         dtype: `float32`, or an integer type for states that count or hold labels.
+        whole_batch: Whether a state is only right if each replica sees the batches of all: a
+            queue of samples, say, of which there is no mean.
 
     Example:
-        >>> Weight((10, 64), "he_uniform")
-        Weight(shape=(10, 64), initializer='he_uniform', trainable=True, dtype='float32')
+        >>> Weight((10, 64), "he_uniform").trainable
+        True
     """
 
     shape: tuple[int, ...] = ()
     initializer: Any = "glorot_uniform"
     trainable: bool = True
     dtype: str = "float32"
+    whole_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

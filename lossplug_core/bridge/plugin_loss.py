@@ -16,11 +16,11 @@ from lossplug_core.bridge.frozen import frozen, networks_of
 from lossplug_core.bridge.named import predictions, split
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.phase import in_phase
-from lossplug_core.bridge.replicas import over_whole_batch
+from lossplug_core.bridge.replicas import over_whole_batch, several_replicas
 from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.targets import marked, prepare
 from lossplug_core.config import read, written_by
-from lossplug_core.errors import ParameterError, PluginWarning
+from lossplug_core.errors import ParameterError, PluginWarning, UntrainedLossError
 from lossplug_core.names import KERAS
 from lossplug_core.params import coerce, dump, parameters_of, validate
 from lossplug_core.schedules import Schedule
@@ -105,6 +105,7 @@ class PluginLoss(StatefulLoss):
             def values(_: Any) -> Any:
                 values, updates = self._compute(target.y_true, y_pred, further)
                 if phase.training and updates and self.layer is not None:
+                    self._check_shared(updates, y_pred)
                     self.layer.keep(updates)
                 return marked(target.y_true, y_pred, values) if target.unseen else values
 
@@ -148,6 +149,16 @@ class PluginLoss(StatefulLoss):
         result = self.spec.function(y_true, y_pred, **further, **parameters)
         return result if isinstance(result, tuple) else (result, {})
 
+    def _check_shared(self, updates: Mapping[str, Any], y_pred: Any) -> None:
+        """Refuse to keep a state of which each replica has another, and none the right one."""
+        whole = [name for name in updates if name in self._of_whole_batch]
+        if whole and not self.global_batch and several_replicas(y_pred):
+            raise UntrainedLossError(
+                f"The state {whole[0]!r} of {self.name!r} would be another on each device.",
+                expected="a loss that sees the whole batch on each",
+                fix=f"get_loss({self.spec.id!r}, global_batch=True, …)",
+            )
+
     @property
     def _computed_in(self) -> str:
         """The dtype of what the function is given: weights and numbers are not of half precision.
@@ -176,6 +187,7 @@ class PluginLoss(StatefulLoss):
         ready = not set(spec.adapts).difference(parameters)
         declared = spec.weights_with(parameters) if ready else {}
         self._declared = tuple(declared)
+        self._of_whole_batch = {name for name, w in declared.items() if w.whole_batch}
         self.own(declared, changing, networks.values())
 
     def _checked(self, name: str, number: float) -> float:

@@ -22,6 +22,7 @@ __all__ = [
     "check_replicated",
     "over_whole_batch",
     "replicas",
+    "several_replicas",
     "sum_over_replicas",
 ]
 
@@ -61,6 +62,11 @@ def replicas() -> int:
     import tensorflow as tf
 
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def several_replicas(tensors: Any) -> bool:
+    """Whether other replicas see other parts of the batch to which these tensors belong."""
+    return _replicas_here(tensors) is not None
 
 
 def over_whole_batch(

@@ -216,3 +216,18 @@ def test_the_same_loss_for_two_models_belongs_to_both() -> None:
         before = values(loss)
         model.train_on_batch(X, Y)
         assert not np.allclose(values(loss)["center"], before["center"])
+
+
+def test_a_state_that_has_no_mean_needs_the_whole_batch(monkeypatch) -> None:
+    from lossplug_core.bridge import plugin_loss
+
+    monkeypatch.setattr(plugin_loss, "several_replicas", lambda tensors: True)
+    embeddings = np.eye(4, dtype="float32")
+    for whole in (False, True):
+        loss = get_loss("cross_batch_memory", embedding_size=4, global_batch=whole)
+        loss(np.arange(4), embeddings, training=False)
+        if whole:
+            loss(np.arange(4), embeddings)
+        else:
+            with pytest.raises(UntrainedLossError, match="global_batch=True"):
+                loss(np.arange(4), embeddings)

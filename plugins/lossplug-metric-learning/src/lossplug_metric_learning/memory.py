@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from lossplug_core import NonNegative, Positive, PositiveInt, Weight, loss, ops
@@ -16,11 +17,12 @@ __all__ = ["cross_batch_memory"]
 
 
 def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
+    number = Weight((), 0, trainable=False, dtype="int32", whole_batch=True)
     return {
-        "embeddings": Weight((memory_size, embedding_size), 0, trainable=False),
-        "labels": Weight((memory_size,), 0, trainable=False, dtype="int32"),
-        "position": Weight((), 0, trainable=False, dtype="int32"),
-        "filled": Weight((), 0, trainable=False, dtype="int32"),
+        "embeddings": Weight((memory_size, embedding_size), 0, trainable=False, whole_batch=True),
+        "labels": replace(number, shape=(memory_size,)),
+        "position": number,
+        "filled": number,
     }
 
 
@@ -46,8 +48,8 @@ def cross_batch_memory(
     batch itself as a second part if you want it as the authors do.
 
     The memory is saved with the model, so that a resumed training goes on exactly. Evaluation
-    compares with the memory, and leaves it as it is. With several replicas, build the loss with
-    `global_batch=True`: all of them then remember the same.
+    compares with the memory, and leaves it as it is. Several replicas have to remember the same:
+    there the loss is refused without `global_batch=True`.
 
     Formula:
         $$\ell_i = L\big(z_i;\ \{(z_j, y_j) : j \in M,\ j \ne i\}\big)$$
