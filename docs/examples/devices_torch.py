@@ -17,11 +17,18 @@ from lossplug_core import TrainingModel, get_loss
 
 
 def main() -> None:
-    """Train, and say what came of it."""
+    """Join the other processes, train, and leave them."""
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if gpu else "gloo")
+    train()
+    # Only now that nothing uses the group any more: torch may wait for ever otherwise.
+    distributed.destroy_process_group()
+
+
+def train() -> None:
+    """Train, and say what came of it."""
     rank, world = distributed.get_rank(), distributed.get_world_size()
     random = np.random.default_rng(0)
     x = random.normal(size=(256, 8)).astype("float32")
@@ -49,7 +56,6 @@ def main() -> None:
         distributed.all_reduce(mean)
         if rank == 0:
             print(f"{world} devices: {float(mean):.4f}")
-    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
