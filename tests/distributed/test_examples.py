@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import pytest
+
+from processes import together
 
 pytestmark = pytest.mark.backend
 
@@ -59,20 +58,9 @@ PROGRAMS = {
 
 def printed(program, devices):
     """What the first process of a program prints."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, EXAMPLES / program, str(devices)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for environment in PROGRAMS[program](devices)
-    ]
-    outputs = [process.communicate(timeout=300) for process in processes]
-    for process, (_, error) in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, error
-    return outputs[0][0]
+    environments = PROGRAMS[program](devices)
+    first = together([[EXAMPLES / program, str(devices)]] * len(environments), environments)[0]
+    return "".join(line for line in first.splitlines(True) if " devices: " in line)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 import several
+from processes import together
 from several import PROBLEMS, on_one_device
 
 pytestmark = pytest.mark.backend
@@ -23,24 +20,11 @@ BACKEND = keras.backend.backend()
 def on_two_devices(tmp_path_factory):
     """What each problem gives on each of two devices, by the names of both."""
     file = tmp_path_factory.mktemp("several") / "results"
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}",
-        "OMP_NUM_THREADS": "1",
-    }
     ranks = range(DEVICES if BACKEND == "torch" else 1)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, several.__file__, str(DEVICES), str(rank), file],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ranks
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=300)
-        assert process.returncode == 0, error
+    together(
+        [[several.__file__, str(DEVICES), str(rank), file] for rank in ranks],
+        [{"XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}"}] * len(ranks),
+    )
     return [dict(np.load(file.with_suffix(f".{rank}.npz"))) for rank in ranks]
 
 
