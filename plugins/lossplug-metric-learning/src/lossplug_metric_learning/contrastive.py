@@ -44,7 +44,7 @@ def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any
         y_true: Shape `[batch]` or `[batch, 1]`: 1 if both samples of the pair are of one class,
             else 0.
         y_pred: Shape `[batch]` or `[batch, 1]`: the distances, at least 0. The two arguments may
-            differ in shape: both list the same pairs.
+            differ in shape: both list the same pairs. Half precision is computed in float32.
         margin: The distance at which pairs of two classes cost nothing; in the unit of `y_pred`.
 
     Returns:
@@ -92,7 +92,7 @@ def contrastive(
 
     Args:
         y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`.
+        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         margin: The distance at which samples of two classes cost nothing; in the unit of the
             embeddings. On the unit sphere no distance exceeds 2.
         normalize: Scale each embedding to length 1 first. The paper does not.

@@ -56,7 +56,7 @@ def supcon(
 
     Args:
         y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`.
+        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         temperature: Divides the similarities: the lower, the more the most similar samples count.
         base_temperature: If given, multiply the loss by `temperature / base_temperature`, so that
             the size of the gradient depends less on the temperature.

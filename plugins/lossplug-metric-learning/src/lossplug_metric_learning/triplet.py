@@ -65,7 +65,7 @@ def triplet_semi_hard(
 
     Args:
         y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`.
+        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         margin: How much farther than the positive the negative should be; in the unit of the
             distance. On the unit sphere no squared distance exceeds 4, no distance 2.
         distance: `"squared_euclidean"`, as in the paper, or `"euclidean"`.
