@@ -61,6 +61,7 @@ class CombinedLoss(StatefulLoss):
             own, {f"{p.name}_weight": p.weight for p in parts if isinstance(p.weight, Schedule)}
         )
         self._means: list[keras.metrics.Metric] = []
+        self._learned: list[keras.metrics.Metric] = []
 
     @property
     def layers(self) -> tuple[LossWeights, ...]:
@@ -200,8 +201,6 @@ class CombinedLoss(StatefulLoss):
         )
         for mean, value in zip(means, values, strict=False):
             mean.update_state(ops.mean(value) * replicas(), sample_weight=batch[0])
-
-    _learned: Sequence[Any] = ()
 
 
 def combine(parts: Any, *, weighting: Any = None, name: str = "combined") -> CombinedLoss:
