@@ -160,7 +160,8 @@ def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
     """
     from pydantic import ValidationError
 
-    if networks.is_network(parameter.annotation) and value is not None:
+    optional = type(None) in typing.get_args(parameter.annotation)
+    if networks.is_network(parameter.annotation) and not (value is None and optional):
         return networks.read(value, f"The parameter {parameter.name!r} of {spec.id!r}")
     if (schedule := as_schedule(value)) is not None:
         return _checked(spec, parameter, schedule)

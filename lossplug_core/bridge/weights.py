@@ -38,7 +38,12 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         for network in self.networks:
             network.trainable = False
         self.refused: ConfigError | None = None
-        self.build(None)  # on torch this makes parameters of the variables
+        self.build(None)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is left to build. Keras makes parameters of the variables, on torch."""
+        del input_shape
+        self.built = True
 
     @property
     def own(self) -> list[keras.Variable]:
