@@ -1,46 +1,34 @@
 """What makes it a plugin: entry points, a light import, a README that is true."""
 
-import doctest
-import subprocess
-import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 import lossplug_distillation
-from lossplug_core.params import validate
-from lossplug_core.spec import spec_of
+from plugin import (
+    check_conventions,
+    check_entry_points,
+    check_light_import,
+    check_readme,
+    losses_of,
+)
 
-LOSSES = [getattr(lossplug_distillation, name) for name in lossplug_distillation.__all__]
+LOSSES = losses_of(lossplug_distillation)
 REQUIRED = {"distillation": {"teacher": abs}, "perceptual": {"extractor": abs}}
 
 
-def test_every_loss_has_its_entry_point():
-    declared = {
-        name: loss for loss in LOSSES for name in (spec_of(loss).name, *spec_of(loss).aliases)
-    }
-    found = distribution("lossplug-distillation").entry_points.select(group="lossplug.losses")
-    assert {point.name: point.load() for point in found} == declared
+def test_every_loss_and_alias_has_its_entry_point():
+    check_entry_points(lossplug_distillation)
 
 
 def test_importing_it_imports_no_framework():
-    code = (
-        "import sys, lossplug_distillation;"
-        "print([m for m in ('keras', 'numpy', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    check_light_import(lossplug_distillation)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 def test_every_convention_is_valid(loss):
-    for convention in (None, *spec_of(loss).conventions):
-        validate(spec_of(loss), REQUIRED.get(loss.__name__, {}), convention=convention)
+    check_conventions(loss, REQUIRED.get(loss.__name__, {}))
 
 
 def test_the_readme_is_true():
-    readme = Path(__file__).parents[1] / "README.md"
-    failed, attempted = doctest.testfile(str(readme), module_relative=False)
-    assert attempted >= len(LOSSES)
-    assert not failed
+    check_readme(Path(__file__).parents[1] / "README.md", LOSSES)

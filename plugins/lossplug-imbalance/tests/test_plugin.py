@@ -1,18 +1,19 @@
 """What makes it a plugin: entry points, a light import, a README that is true."""
 
-import doctest
-import subprocess
-import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 import lossplug_imbalance
-from lossplug_core.params import validate
-from lossplug_core.spec import spec_of
+from plugin import (
+    check_conventions,
+    check_entry_points,
+    check_light_import,
+    check_readme,
+    losses_of,
+)
 
-LOSSES = [getattr(lossplug_imbalance, name) for name in lossplug_imbalance.__all__]
+LOSSES = losses_of(lossplug_imbalance)
 REQUIRED = {
     "weighted_categorical_crossentropy": {"class_weights": (1, 2)},
     "class_balanced": {"samples_per_class": (9, 1)},
@@ -21,30 +22,17 @@ REQUIRED = {
 
 
 def test_every_loss_and_alias_has_its_entry_point():
-    declared = {
-        name: loss for loss in LOSSES for name in (spec_of(loss).name, *spec_of(loss).aliases)
-    }
-    found = distribution("lossplug-imbalance").entry_points.select(group="lossplug.losses")
-    assert {point.name: point.load() for point in found} == declared
+    check_entry_points(lossplug_imbalance)
 
 
 def test_importing_it_imports_no_framework():
-    code = (
-        "import sys, lossplug_imbalance;"
-        "print([m for m in ('keras', 'numpy', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    check_light_import(lossplug_imbalance)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 def test_every_convention_is_valid(loss):
-    for convention in (None, *spec_of(loss).conventions):
-        validate(spec_of(loss), REQUIRED.get(loss.__name__, {}), convention=convention)
+    check_conventions(loss, REQUIRED.get(loss.__name__, {}))
 
 
 def test_the_readme_is_true():
-    readme = Path(__file__).parents[1] / "README.md"
-    failed, attempted = doctest.testfile(str(readme), module_relative=False)
-    assert attempted >= len(LOSSES)
-    assert not failed
+    check_readme(Path(__file__).parents[1] / "README.md", LOSSES)

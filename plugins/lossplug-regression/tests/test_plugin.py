@@ -1,45 +1,33 @@
 """What makes it a plugin: entry points, a light import, a README that is true."""
 
-import doctest
-import subprocess
-import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 import lossplug_regression
-from lossplug_core.params import validate
-from lossplug_core.spec import spec_of
+from plugin import (
+    check_conventions,
+    check_entry_points,
+    check_light_import,
+    check_readme,
+    losses_of,
+)
 
-LOSSES = [getattr(lossplug_regression, name) for name in lossplug_regression.__all__]
+LOSSES = losses_of(lossplug_regression)
 
 
-def test_every_loss_has_its_entry_point():
-    declared = {
-        name: loss for loss in LOSSES for name in (spec_of(loss).name, *spec_of(loss).aliases)
-    }
-    found = distribution("lossplug-regression").entry_points.select(group="lossplug.losses")
-    assert {point.name: point.load() for point in found} == declared
+def test_every_loss_and_alias_has_its_entry_point():
+    check_entry_points(lossplug_regression)
 
 
 def test_importing_it_imports_no_framework():
-    code = (
-        "import sys, lossplug_regression;"
-        "print([m for m in ('keras', 'numpy', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    check_light_import(lossplug_regression)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 def test_every_convention_is_valid(loss):
-    for convention in (None, *spec_of(loss).conventions):
-        validate(spec_of(loss), {}, convention=convention)
+    check_conventions(loss, {})
 
 
 def test_the_readme_is_true():
-    readme = Path(__file__).parents[1] / "README.md"
-    failed, attempted = doctest.testfile(str(readme), module_relative=False)
-    assert attempted >= len(LOSSES)
-    assert not failed
+    check_readme(Path(__file__).parents[1] / "README.md", LOSSES)
