@@ -11,7 +11,7 @@ from typing import Any
 from lossplug_core.names import KERAS
 from lossplug_core.spec import LossSpec, Provider
 
-__all__ = ["KERAS_LOSSES", "KerasLoss"]
+__all__ = ["KERAS_LOSSES", "KerasLoss", "of_class"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +123,8 @@ KERAS_LOSSES: tuple[KerasLoss, ...] = (
         "Tversky", "tversky", ("binary", "one_hot"), ("probabilities",), types={"axis": _AXES}
     ),
 )
+
+
+def of_class(class_name: str) -> KerasLoss | None:
+    """The loss that is a class of `keras.losses`, if it is one."""
+    return next((row for row in KERAS_LOSSES if row.class_name == class_name), None)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from lossplug_core._keras_table import of_class
 from lossplug_core.bridge.latest import Latest
 from lossplug_core.bridge.named import split
 from lossplug_core.bridge.parts import Part, read_parts
@@ -56,7 +57,7 @@ class CombinedLoss(StatefulLoss):
             )
         self.weighting = weighting_of(weighting)
         own = self.weighting.weights(len(self.parts)) if self.weighting else {}
-        self._weighting_weights = tuple(own)
+        self._over_classes = [_over_classes(part.loss) for part in self.parts]
         self.own(
             own, {f"{p.name}_weight": p.weight for p in parts if isinstance(p.weight, Schedule)}
         )
@@ -188,9 +189,8 @@ class CombinedLoss(StatefulLoss):
     def _balanced(self, weighted: Sequence[Any]) -> Weighted:
         assert self.weighting is not None
         assert self.layer is not None
-        is_classification = [_over_classes(part.loss) for part in self.parts]
         values = ops.stack([ops.sum(value) for value in weighted])
-        result = self.weighting.apply(values, is_classification, self.layer.read)
+        result = self.weighting.apply(values, self._over_classes, self.layer.read)
         for place, latest in enumerate(self._learned):
             latest.update_state(result.weights[place])
         return result
@@ -246,14 +246,8 @@ def from_mapping(config: Mapping[str, Any]) -> CombinedLoss:
 
 
 def _over_classes(loss: keras.losses.Loss) -> bool:
-    forms = loss.spec.y_true if isinstance(loss, PluginLoss) else _forms_of_keras(loss)
-    return not _CLASSES.isdisjoint(forms)
-
-
-def _forms_of_keras(loss: keras.losses.Loss) -> tuple[str, ...]:
-    from lossplug_core._keras_table import KERAS_LOSSES
-
-    return next((r.y_true for r in KERAS_LOSSES if r.class_name == type(loss).__name__), ())
+    described = loss.spec if isinstance(loss, PluginLoss) else of_class(type(loss).__name__)
+    return described is not None and not _CLASSES.isdisjoint(described.y_true)
 
 
 def _output(loss: CombinedLoss, part: Part, y_pred: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from lossplug_core._app import registry
-from lossplug_core._keras_table import KERAS_LOSSES
+from lossplug_core._keras_table import of_class
 from lossplug_core.bridge.build import DEFAULTS
 from lossplug_core.bridge.combined import CombinedLoss
 from lossplug_core.bridge.plugin_loss import PluginLoss
@@ -48,7 +48,7 @@ def as_dict(loss: keras.losses.Loss) -> dict[str, Any]:
     if isinstance(loss, PluginLoss):
         options = {name: getattr(loss, name) for name in DEFAULTS}
         return _plain(loss.spec, loss.parameters, options)
-    row = next((row for row in KERAS_LOSSES if row.class_name == type(loss).__name__), None)
+    row = of_class(type(loss).__name__)
     if row is None or type(loss) is not getattr(keras.losses, row.class_name):
         raise IdentifierError(
             "This loss cannot be described by a name.",

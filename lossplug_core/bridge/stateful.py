@@ -81,11 +81,6 @@ class StatefulLoss(keras.losses.Loss):  # type: ignore[misc]
             return {}
         return {n: ops.convert_to_numpy(v) for n, v in self.layer.variable_of.items()}
 
-    @property
-    def changing(self) -> Mapping[str, Schedule]:
-        """Its numbers that change during training, by name."""
-        return dict(self._changing)
-
     def numbers(self) -> dict[str, Any]:
         """What its changing numbers are in this step, as tensors."""
         return {name: self._now(name, schedule) for name, schedule in self._changing.items()}

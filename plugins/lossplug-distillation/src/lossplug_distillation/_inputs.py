@@ -6,23 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lossplug_core import DataError, ops
+from lossplug_core.tensors import at_least_float32, fits, one_hot_of
 
-__all__ = ["at_least_float32", "exclusive", "fits", "logits_like", "outputs_of"]
-
-_Shape = tuple[int | None, ...]
-
-
-def at_least_float32(x: Any) -> Any:
-    """A tensor in float64 if it is that, else in float32, half precision included."""
-    x = ops.convert_to_tensor(x)
-    return x if ops.dtype(x) == "float64" else ops.cast(x, "float32")
-
-
-def fits(shape: _Shape, other: _Shape) -> bool:
-    """Whether two static shapes can be the same; an unknown size can be any."""
-    return len(shape) == len(other) and all(
-        None in sizes or len(set(sizes)) == 1 for sizes in zip(shape, other, strict=True)
-    )
+__all__ = ["exclusive", "logits_like", "outputs_of"]
 
 
 def exclusive(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -42,7 +28,7 @@ def exclusive(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         )
     column = len(received) == len(shape) and received[-1] == 1
     if fits(received[:-1] if column else received, shape[:-1]):
-        one_hot = _one_hot(y_true, y_pred)
+        one_hot = one_hot_of(y_true, y_pred)
     elif fits(received, shape):
         one_hot = ops.reshape(y_true, ops.shape(y_pred))
     else:
@@ -78,12 +64,3 @@ def outputs_of(output: Any, source: str) -> list[Any]:
             fix="keras.Model(network.inputs, [network.output[name] for name in …])",
         )
     return [*map(ops.convert_to_tensor, output if isinstance(output, (list, tuple)) else [output])]
-
-
-def _one_hot(class_ids: Any, y_pred: Any) -> Any:
-    """Class ids compared as integers of 32 bits or more: as floats, ids above 2**24 would merge."""
-    if ops.dtype(class_ids) not in ("int32", "int64"):
-        class_ids = ops.cast(class_ids, "int32")
-    sizes = ops.shape(y_pred)
-    classes = ops.arange(sizes[-1], dtype=ops.dtype(class_ids))
-    return ops.equal(ops.reshape(class_ids, (*sizes[:-1], 1)), classes)

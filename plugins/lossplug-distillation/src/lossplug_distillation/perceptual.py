@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import DataError, Network, NonNegative, loss, ops
-from lossplug_distillation._inputs import at_least_float32, fits, outputs_of
+from lossplug_core.tensors import at_least_float32, fits
+from lossplug_distillation._inputs import outputs_of
 
 __all__ = ["perceptual"]
 

@@ -18,10 +18,9 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import DataError, ops
+from lossplug_core.tensors import Shape, at_least_float32, fits, one_hot_of
 
 __all__ = ["exclusive", "independent", "per_class"]
-
-_Shape = tuple[int | None, ...]
 
 
 def independent(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -60,7 +59,7 @@ def exclusive(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             received=received,
             fix="compare the last layer of the model with the targets of the data set.",
         )
-    one_hot = _one_hot(y_true, y_pred) if holds_ids else ops.reshape(y_true, ops.shape(y_pred))
+    one_hot = one_hot_of(y_true, y_pred) if holds_ids else ops.reshape(y_true, ops.shape(y_pred))
     return ops.cast(one_hot, y_pred.dtype), y_pred
 
 
@@ -90,23 +89,12 @@ def _floating(y_pred: Any) -> Any:
             expected="y_pred of shape [batch, ..., outputs] or [batch]",
             received=tuple(y_pred.shape),
         )
-    return y_pred if ops.dtype(y_pred) == "float64" else ops.cast(y_pred, "float32")
+    return at_least_float32(y_pred)
 
 
-def _one_hot(class_ids: Any, y_pred: Any) -> Any:
-    """Class ids compared as integers of 32 bits or more: as floats, ids above 2**24 would merge."""
-    if ops.dtype(class_ids) not in ("int32", "int64"):
-        class_ids = ops.cast(class_ids, "int32")
-    sizes = ops.shape(y_pred)
-    classes = ops.arange(sizes[-1], dtype=ops.dtype(class_ids))
-    return ops.equal(ops.reshape(class_ids, (*sizes[:-1], 1)), classes)
-
-
-def _fits(target: _Shape, prediction: _Shape) -> bool:
+def _fits(target: Shape, prediction: Shape) -> bool:
     """Whether two static shapes hold the same elements, but for one last axis of size 1."""
     shorter, longer = sorted((target, prediction), key=len)
     if len(longer) == len(shorter) + 1 and longer[-1] in (1, None):
         longer = longer[:-1]
-    return len(shorter) == len(longer) and all(
-        None in sizes or len(set(sizes)) == 1 for sizes in zip(shorter, longer, strict=True)
-    )
+    return fits(shorter, longer)

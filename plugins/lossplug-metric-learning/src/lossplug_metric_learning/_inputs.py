@@ -6,9 +6,9 @@ from typing import Any
 
 from lossplug_core import ops
 from lossplug_core.errors import DataError
+from lossplug_core.tensors import at_least_float32
 
 __all__ = [
-    "at_least_float32",
     "class_mask",
     "labelled_embeddings",
     "like",
@@ -19,12 +19,6 @@ __all__ = [
 
 _NO_LENGTH = 1e-30
 """A vector without a component above this counts as zero: it has no direction."""
-
-
-def at_least_float32(x: Any) -> Any:
-    """Anything as a tensor in which sums of squares neither overflow nor lose their digits."""
-    x = ops.convert_to_tensor(x)
-    return x if ops.dtype(x) == "float64" else ops.cast(x, "float32")
 
 
 def like(x: Any, other: Any) -> Any:

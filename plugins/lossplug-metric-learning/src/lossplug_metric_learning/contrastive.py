@@ -6,8 +6,8 @@ from typing import Any
 
 from lossplug_core import Positive, loss, ops
 from lossplug_core.errors import DataError
+from lossplug_core.tensors import at_least_float32
 from lossplug_metric_learning._inputs import (
-    at_least_float32,
     labelled_embeddings,
     like,
     square_root,

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import DataError, ops
+from lossplug_core.tensors import at_least_float32, fits
 
-__all__ = ["at_least_float32", "shaped_alike"]
-
-
-def at_least_float32(x: Any) -> Any:
-    """A tensor in float64 if it is that, else in float32, half precision included."""
-    x = ops.convert_to_tensor(x)
-    return x if ops.dtype(x) == "float64" else ops.cast(x, "float32")
+__all__ = ["shaped_alike"]
 
 
 def shaped_alike(y_true: Any, **predictions: Any) -> list[Any]:
@@ -24,7 +19,7 @@ def shaped_alike(y_true: Any, **predictions: Any) -> list[Any]:
     tensors = [*map(at_least_float32, (*predictions.values(), y_true))]
     shape = tuple(tensors[0].shape)
     for name, tensor in zip((*predictions, "y_true"), tensors, strict=True):
-        if not shape or not _fits(tuple(tensor.shape), shape):
+        if not shape or not fits(tuple(tensor.shape), shape):
             raise DataError(
                 "Target and prediction do not have one shape.",
                 expected=f"{name} of shape {shape or '[batch, ..., outputs]'}, "
@@ -34,9 +29,3 @@ def shaped_alike(y_true: Any, **predictions: Any) -> list[Any]:
             )
     alike = [ops.cast(tensor, tensors[0].dtype) for tensor in (tensors[-1], *tensors[:-1])]
     return [ops.expand_dims(x, -1) for x in alike] if len(shape) == 1 else alike
-
-
-def _fits(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(other) and all(
-        None in sizes or len(set(sizes)) == 1 for sizes in zip(shape, other, strict=True)
-    )
