@@ -31,17 +31,22 @@ from lossplug_core.errors import (
     UntrainedLossError,
 )
 from lossplug_core.forms import PREDICTIONS, TARGETS
+from lossplug_core.marking import loss
 from lossplug_core.networks import Network
-from lossplug_core.spec import LossSpec, Provider, Weight, loss
+from lossplug_core.spec import LossSpec, Provider, Weight
 from lossplug_core.types import (
     ClassCounts,
     ClassWeights,
+    EmbeddingSize,
     Fraction,
     NonNegative,
     NonNegativeInt,
+    NumClasses,
+    NumOutputs,
     OpenFraction,
     Positive,
     PositiveInt,
+    Real,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +73,7 @@ __all__ = [
     "CombinedLoss",
     "ConfigError",
     "DataError",
+    "EmbeddingSize",
     "ForbiddenLossError",
     "Fraction",
     "FutureVersionError",
@@ -78,6 +84,8 @@ __all__ = [
     "Network",
     "NonNegative",
     "NonNegativeInt",
+    "NumClasses",
+    "NumOutputs",
     "OpenFraction",
     "ParameterError",
     "PluginLoss",
@@ -85,6 +93,7 @@ __all__ = [
     "Positive",
     "PositiveInt",
     "Provider",
+    "Real",
     "SetParameter",
     "SpecError",
     "TrainingModel",

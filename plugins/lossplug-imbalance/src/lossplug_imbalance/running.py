@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import DataError, Fraction, NonNegative, PositiveInt, Weight, loss, ops
+from lossplug_core import DataError, Fraction, NonNegative, NumClasses, Weight, loss, ops
 from lossplug_imbalance._balance import Crossentropy, balanced_crossentropy
 from lossplug_imbalance._inputs import exclusive
 
@@ -32,7 +32,7 @@ def running_class_balanced(
     y_pred: Any,
     *,
     weights: Mapping[str, Any],
-    num_classes: PositiveInt,
+    num_classes: NumClasses,
     decay: Fraction = 0.999,
     beta: Fraction = 0.999,
     crossentropy: Crossentropy = "softmax",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import NonNegative, Positive, PositiveInt, Weight, loss, ops
+from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, Weight, loss, ops
 from lossplug_metric_learning._inputs import (
     class_mask,
     labelled_embeddings,
@@ -39,8 +39,8 @@ def arcface(
     y_pred: Any,
     *,
     weights: Mapping[str, Any],
-    num_classes: PositiveInt,
-    embedding_size: PositiveInt,
+    num_classes: NumClasses,
+    embedding_size: EmbeddingSize,
     margin: NonNegative = 0.5,
     scale: Positive = 64.0,
     monotonic: bool = False,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from lossplug_core import NonNegative, Positive, PositiveInt, Weight, loss, ops
+from lossplug_core import EmbeddingSize, NonNegative, Positive, PositiveInt, Weight, loss, ops
 from lossplug_metric_learning._inputs import labelled_embeddings, like, nan_unless
 from lossplug_metric_learning._pairs import pairs_with
 from lossplug_metric_learning.contrastive import contrastive_of
@@ -32,7 +32,7 @@ def cross_batch_memory(
     y_pred: Any,
     *,
     weights: Mapping[str, Any],
-    embedding_size: PositiveInt,
+    embedding_size: EmbeddingSize,
     memory_size: PositiveInt = 1024,
     loss: Literal["contrastive", "supcon", "triplet_semi_hard"] = "contrastive",
     margin: NonNegative | None = None,

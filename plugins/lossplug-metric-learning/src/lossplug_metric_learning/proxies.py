@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import NonNegative, Positive, PositiveInt, Weight, loss, ops
+from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, Weight, loss, ops
 from lossplug_metric_learning._inputs import (
     class_mask,
     labelled_embeddings,
@@ -29,8 +29,8 @@ def proxy_anchor(
     y_pred: Any,
     *,
     weights: Mapping[str, Any],
-    num_classes: PositiveInt,
-    embedding_size: PositiveInt,
+    num_classes: NumClasses,
+    embedding_size: EmbeddingSize,
     margin: NonNegative = 0.1,
     alpha: Positive = 32.0,
 ) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import NonNegative, OpenFraction, Positive, PositiveInt, Weight, loss, ops
+from lossplug_core import NonNegative, NumOutputs, OpenFraction, Positive, Weight, loss, ops
 from lossplug_core.errors import DataError
 from lossplug_regression._inputs import shaped_alike
 
@@ -68,7 +68,7 @@ def normalized_squared_error(
     *,
     weights: Mapping[str, Any],
     decay: OpenFraction = 0.99,
-    outputs: PositiveInt | None = None,
+    outputs: NumOutputs | None = None,
     epsilon: Positive = 1e-6,
 ) -> Any:
     r"""Squared error in units of the variance of the targets, which is estimated while training.

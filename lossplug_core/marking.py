@@ -1,0 +1,174 @@
+"""All that an author needs: the decorator `@loss`.
+
+A loss is a plain function `(y_true, y_pred, *, parameters) -> one value per sample`. Its signature
+is the single source of truth for its parameters, its docstring for its documentation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+from lossplug_core.errors import SpecError
+from lossplug_core.forms import PREDICTIONS, TARGETS
+from lossplug_core.spec import ATTRIBUTE, OPTIONS, LossSpec, Memory, Weight
+
+__all__ = ["loss"]
+
+_RESERVED = frozenset({"convention", *OPTIONS})
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def loss(
+    *,
+    y_true: str,
+    y_pred: str,
+    paper: str | None = None,
+    aliases: Iterable[str] = (),
+    conventions: Mapping[str, Mapping[str, Any]] | None = None,
+    version: int = 1,
+    migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None,
+    weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = None,
+    targets: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    adapts: Mapping[str, Callable[..., Any]] | None = None,
+    range: tuple[float | None, float | None] = (None, None),
+    at_target: Literal["zero", "minimum"] | None = None,
+    compares_samples: bool | None = None,
+    memory: Memory | None = None,
+) -> Callable[[_F], _F]:
+    """Mark a function as a loss. The function itself stays as it is.
+
+    Args:
+        y_true: The forms of target that it accepts, joined by `|`: keys of `TARGETS`.
+        y_pred: The forms of prediction that it accepts, joined by `|`: keys of `PREDICTIONS`.
+        paper: The reference that defines it: `arXiv:…`, `doi:…` or an address.
+        aliases: Other names. Each also needs an entry point, so that it is found without an import.
+        conventions: For a well-known implementation's name, the parameters that make this loss
+            agree with it.
+        version: Raise it when a config saved earlier would mean something else now.
+        migrate: `(version, parameters) -> parameters`: turns such a config into one of today.
+        weights: The weights that it owns: `Weight`s by name, or a function that returns them and
+            whose arguments are some of the parameters. The function takes `weights`, a mapping.
+        targets: Names of further targets (a mask, a teacher's logits), each of which is a keyword
+            argument of the function. `inputs` is what the model was given.
+        outputs: Names of the outputs that it compares, if they are several.
+        adapts: For a parameter that can be learned from data before training, a function of an
+            iterable of batches of targets, such as `lossplug_core.statistics.class_counts`.
+        range: Bounds of its values, None where there is none: what it promises, and the conformance
+            kit checks, as the next three.
+        at_target: `"zero"` or `"minimum"`: what its value is where the prediction is the target.
+        compares_samples: Whether a sample's value depends on the others of its batch. None means
+            that losses on labels or embeddings do.
+        memory: How the largest tensor that it makes grows: with the `"batch"`, or with
+            `"batch**2"`, which None means for a loss that compares samples.
+
+    Returns:
+        A decorator that returns the function unchanged, described by a `LossSpec`.
+
+    Raises:
+        SpecError: The signature is not `(y_true, y_pred, *, parameters)`, or a form is unknown.
+
+    Example:
+        >>> @loss(y_true="values", y_pred="values")
+        ... def squared_error(y_true, y_pred, *, scale: float = 1.0):
+        ...     "Squared error."
+        ...     return scale * (y_true - y_pred) ** 2
+        >>> squared_error(1.0, 3.0, scale=0.5)
+        2.0
+    """
+
+    def mark(function: _F) -> _F:
+        name = function.__name__
+        true, pred = (
+            _forms(name, "y_true", y_true, TARGETS),
+            _forms(name, "y_pred", y_pred, PREDICTIONS),
+        )
+        compares = "labels" in true or "embeddings" in pred
+        compares = compares if compares_samples is None else compares_samples
+        spec = LossSpec(
+            function=function,
+            name=name,
+            y_true=true,
+            y_pred=pred,
+            paper=paper,
+            aliases=tuple(aliases),
+            conventions=_frozen(conventions or {}),
+            version=version,
+            migrate=migrate,
+            weights=weights if weights is None or callable(weights) else dict(weights),
+            targets=tuple(targets),
+            outputs=tuple(outputs),
+            adapts=MappingProxyType(dict(adapts or {})),
+            range=range,
+            at_target=at_target,
+            compares_samples=compares,
+            memory=memory or ("batch**2" if compares else "batch"),
+        )
+        _check_signature(spec)
+        setattr(function, ATTRIBUTE, spec)
+        return function
+
+    return mark
+
+
+def _forms(name: str, argument: str, text: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    forms = tuple(part.strip() for part in text.split("|"))
+    for form in forms:
+        if form not in known:
+            raise SpecError(
+                f"The loss {name!r} declares an unknown form of {argument}.",
+                expected=f"one or more of {', '.join(known)}, joined by '|'",
+                received=form,
+            )
+    return forms
+
+
+def _frozen(conventions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    return MappingProxyType({key: MappingProxyType(dict(conventions[key])) for key in conventions})
+
+
+def _check_signature(spec: LossSpec) -> None:
+    parameters = list(inspect.signature(spec.function).parameters.values())
+    if taken := _RESERVED.intersection(p.name for p in parameters):
+        raise SpecError(
+            f"The loss {spec.name!r} has a parameter that every loss has already.",
+            expected=f"names other than {', '.join(sorted(_RESERVED))}",
+            received=sorted(taken)[0],
+        )
+    leading, rest = parameters[:2], parameters[2:]
+    if [p.name for p in leading] != ["y_true", "y_pred"] or any(
+        p.kind is not p.KEYWORD_ONLY for p in rest
+    ):
+        raise SpecError(
+            f"The signature of the loss {spec.name!r} does not say what its parameters are.",
+            expected="(y_true, y_pred, *, parameter: type = default, …)",
+            received=str(inspect.signature(spec.function)),
+        )
+    names = {p.name for p in rest} - spec.given
+    if missing := sorted(spec.given - {p.name for p in rest}):
+        raise SpecError(
+            f"The loss {spec.name!r} declares what its function does not take.",
+            expected=f"a keyword argument {missing[0]!r}",
+            received=str(inspect.signature(spec.function)),
+        )
+    asked = inspect.signature(spec.weights).parameters if callable(spec.weights) else ()
+    for kind, unknown in (
+        ("The weights", sorted(set(asked) - names)),
+        ("What adapts", sorted(set(spec.adapts) - names)),
+    ):
+        if unknown:
+            raise SpecError(
+                f"{kind} of {spec.name!r} name a parameter that it does not have.",
+                expected=f"some of {', '.join(sorted(names))}",
+                received=unknown[0],
+            )
+    for convention, values in spec.conventions.items():
+        if unknown := sorted(set(values) - names):
+            raise SpecError(
+                f"The convention {convention!r} of {spec.name!r} sets an unknown parameter.",
+                expected=f"some of {', '.join(sorted(names))}",
+                received=unknown[0],
+            )
