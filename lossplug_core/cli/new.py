@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ def _next_steps(plugin: Plugin, folder: Path) -> list[str]:
     from lossplug_core._backend import BACKENDS, backend
 
     chosen = backend().name
-    missing = chosen in BACKENDS and importlib.util.find_spec(chosen) is None
+    missing = chosen in BACKENDS and find_spec(chosen) is None
     extras = f"test,{chosen}" if missing else "test"
     enter = "" if folder == Path() else f"cd {shlex.quote(folder.as_posix())} && "
     return [

@@ -1,6 +1,6 @@
 """A new plugin: what `lossplug new` makes of a name.
 
-The template is a folder of Jinja files. Their paths have `PACKAGE` and `LOSS` where the plugin's own
+The template is a folder of Jinja files. Their paths have `PACKAGE` and `LOSS` where the plugin's
 names go, and end in `.jinja`, so that no tool takes them for code of ours.
 """
 

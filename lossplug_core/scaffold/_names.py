@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from collections.abc import Callable
 from importlib.metadata import requires
 
 from packaging.requirements import Requirement
@@ -45,7 +46,7 @@ def distribution_of(name: str) -> str:
             "No distribution can have this name.",
             expected="ASCII letters and digits, and '-', '_' or '.' between them",
             received=name,
-            nearest=_near(name, "-"),
+            nearest=_that_would_do(distribution_of, _plain(name, "-")),
         )
     distribution = normalized(name)
     if "-" not in distribution and distribution not in _reserved():
@@ -61,14 +62,16 @@ def distribution_of(name: str) -> str:
             f"The name {distribution!r} belongs to another package.",
             expected="a name that no package has yet",
             received=name,
-            nearest=[f"my-{distribution.removeprefix('lossplug-')}-losses"],
+            nearest=_that_would_do(
+                distribution_of, f"my-{distribution.removeprefix('lossplug-')}-losses"
+            ),
         )
     if not distribution.replace("-", "_").isidentifier():
         raise LossplugError(
             f"No package can be imported as {distribution.replace('-', '_')!r}.",
             expected="a name that begins with a letter",
             received=name,
-            nearest=[f"lossplug-{distribution}"],
+            nearest=_that_would_do(distribution_of, f"lossplug-{distribution}"),
         )
     return distribution
 
@@ -89,14 +92,14 @@ def loss_name(name: str) -> str:
             "This cannot be the name of a loss.",
             expected="a Python name in lower case, such as smooth_l1",
             received=name,
-            nearest=[near for near in _near(name, "_") if near not in _TAKEN],
+            nearest=_that_would_do(loss_name, _plain(name, "_")),
         )
     if name in _TAKEN:
         raise LossplugError(
             f"{name!r} means something else in Python, or in the module of the loss.",
             expected="another name",
             received=name,
-            nearest=[f"my_{name}"],
+            nearest=_that_would_do(loss_name, f"my_{name}"),
         )
     if len(name) > _LONGEST_LOSS:
         raise LossplugError(
@@ -114,11 +117,17 @@ def _reserved() -> frozenset[str]:
     return frozenset({*map(normalized, (KERAS, *needed)), *ours, *KNOWN_LOSSES})
 
 
-def _near(name: str, joint: str) -> list[str]:
+def _plain(name: str, joint: str) -> str:
     """What a name becomes in ASCII, its words in lower case and joined."""
-    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", ascii_only)
-    near = re.sub(r"[^a-z0-9]+", joint, words.lower()).strip(joint)
-    if near[:1].isdigit():
-        near = f"my{joint}{near}"
-    return [near] if near else []
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
+    letters = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", joint, letters).strip(joint)
+    return f"my{joint}{plain}" if plain[:1].isdigit() else plain
+
+
+def _that_would_do(accept: Callable[[str], str], name: str) -> list[str]:
+    """The name, if there is one and it is accepted."""
+    try:
+        return [name] if name and accept(name) else []
+    except LossplugError:
+        return []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from email.errors import MessageError
+from email.headerregistry import Address
 from importlib.metadata import version
 
 from packaging.version import Version
@@ -109,9 +111,6 @@ def email_address(text: str) -> str:
     Raises:
         LossplugError: It could not be written into the metadata of a distribution.
     """
-    from email.errors import MessageError
-    from email.headerregistry import Address
-
     text = _line(text)
     try:
         domain = Address(addr_spec=text).domain if text else ""
