@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from lossplug_core.spec import OPTIONS, LossSpec
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["REQUIRED", "Parameter", "coerce", "dump", "parameters_of", "validate"]
+__all__ = ["REQUIRED", "Parameter", "coerce", "dump", "parameters_of", "refusals", "validate"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -120,6 +120,24 @@ def validate(
             )
         complete[name] = coerce(spec, parameter, value)
     return complete
+
+
+def refusals(spec: LossSpec) -> Iterator[tuple[str, str]]:
+    """Defaults and parameters of conventions that the loss itself refuses: whose, and why.
+
+    Raises:
+        SpecError: The signature cannot be read.
+    """
+    parameters = parameters_of(spec)
+    defaults = {name: p.default for name, p in parameters.items() if not p.required}
+    for what, values in (("default", defaults), *spec.conventions.items()):
+        for name, value in values.items():
+            try:
+                coerce(spec, parameters[name], value)
+            except ParameterError as error:
+                yield what, f"{error.what} Received {value!r}."
+            except SpecError as error:
+                yield what, f"{name!r}: {error.what}"
 
 
 def dump(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:

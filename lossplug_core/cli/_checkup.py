@@ -7,14 +7,13 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from lossplug_core._app import registry
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Finding, Scan
-from lossplug_core.errors import ParameterError, PluginWarning, SpecError
+from lossplug_core.errors import PluginWarning, SpecError
 from lossplug_core.names import KERAS, key, namespace_of
-from lossplug_core.params import Parameter, coerce, parameters_of
+from lossplug_core.params import refusals
 from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
 
@@ -109,28 +108,13 @@ def _parameters(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
     """Defaults and conventions that the loss itself would refuse."""
     fix = f"For the author of {entry.provider.distribution}: mend {entry.provider.target}."
     try:
-        parameters = parameters_of(spec)
+        found = list(refusals(spec))
     except SpecError as error:
         yield Finding("invalid-signature", entry.id, error.what, fix)
         return
-    defaults = {name: p.default for name, p in parameters.items() if not p.required}
-    for what, values in (("default", defaults), *spec.conventions.items()):
-        for name, value in values.items():
-            refusal = _refused(spec, parameters[name], value)
-            if refusal is not None:
-                kind = "invalid-default" if values is defaults else "invalid-convention"
-                yield Finding(kind, entry.id, f"{what}: {refusal}", fix)
-
-
-def _refused(spec: LossSpec, parameter: Parameter, value: Any) -> str | None:
-    """Why a value is not one of a parameter, or None."""
-    try:
-        coerce(spec, parameter, value)
-    except ParameterError as error:
-        return f"{error.what} Received {value!r}."
-    except SpecError as error:
-        return f"{parameter.name!r}: {error.what}"
-    return None
+    for what, refusal in found:
+        kind = "invalid-default" if what == "default" else "invalid-convention"
+        yield Finding(kind, entry.id, f"{what}: {refusal}", fix)
 
 
 @contextmanager
