@@ -44,6 +44,7 @@ _QUESTIONS = {
 @click.option(
     "--license",
     type=click.Choice(LICENSES, case_sensitive=False),
+    metavar="|".join(LICENSES),
     help=f"By default {LICENSES[0]}.",
 )
 @click.option(

@@ -19,7 +19,7 @@ __all__ = ["distribution_of", "loss_name"]
 # With names of these lengths no line of the template is longer than 100.
 _LONGEST, _LONGEST_LOSS = 40, 35
 
-_LOSS = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_LOSS = re.compile(r"(?=..)[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # What the module of the example has already, beside Python's keywords.
 _TAKEN = frozenset({"annotations", "at_least_float32", "fits", "loss", "ops", *keyword.kwlist})
 
@@ -90,7 +90,7 @@ def loss_name(name: str) -> str:
     if not _LOSS.fullmatch(name):
         raise LossplugError(
             "This cannot be the name of a loss.",
-            expected="a Python name in lower case, such as smooth_l1",
+            expected="a Python name in lower case, of two letters or more, such as smooth_l1",
             received=name,
             nearest=_that_would_do(loss_name, _plain(name, "_")),
         )
@@ -118,11 +118,12 @@ def _reserved() -> frozenset[str]:
 
 
 def _plain(name: str, joint: str) -> str:
-    """What a name becomes in ASCII, its words in lower case and joined."""
+    """What a name becomes in ASCII, its words in lower case and joined; nothing if it is that."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
     letters = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^a-z0-9]+", joint, letters).strip(joint)
-    return f"my{joint}{plain}" if plain[:1].isdigit() else plain
+    plain = f"my{joint}{plain}" if plain[:1].isdigit() else plain
+    return "" if plain == name else plain
 
 
 def _that_would_do(accept: Callable[[str], str], name: str) -> list[str]:

@@ -95,6 +95,7 @@ def test_a_loss_has_a_plain_name(name) -> None:
         ("loss", "my_loss"),
         ("Lambda", None),
         ("", None),
+        ("l", None),
         ("損失", None),
         ("a" * 36, None),
     ],

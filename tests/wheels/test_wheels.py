@@ -2,71 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tarfile
-import venv
 import zipfile
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = {
-    "lossplug_core": ROOT,
-    "lossplug_distillation": ROOT / "plugins/lossplug-distillation",
-    "lossplug_imbalance": ROOT / "plugins/lossplug-imbalance",
-    "lossplug_metric_learning": ROOT / "plugins/lossplug-metric-learning",
-    "lossplug_regression": ROOT / "plugins/lossplug-regression",
-}
-
-
-def run(*command: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-    if check and done.returncode:
-        pytest.fail(f"{command}\n{done.stdout}\n{done.stderr}")
-    return done
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
-    """For each distribution its wheel and its sdist; the wheel is built from the sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    for folder in DISTRIBUTIONS.values():
-        run(sys.executable, "-m", "build", "--outdir", out, folder)
-    return {
-        name: (next(out.glob(f"{name}-*.whl")), next(out.glob(f"{name}-*.tar.gz")))
-        for name in DISTRIBUTIONS
-    }
-
-
-class Environment:
-    """A fresh virtual environment."""
-
-    def __init__(self, folder: Path) -> None:
-        venv.create(folder, with_pip=True)
-        self.python = folder / "bin/python"
-        if not self.python.exists():
-            self.python = folder / "Scripts/python.exe"
-
-    def pip(self, *arguments: object) -> None:
-        run(self.python, "-m", "pip", "--quiet", *arguments)
-
-    def lossplug(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return run(self.python, "-m", "lossplug_core", *arguments, check=check)
-
-    def does(self, code: str) -> str:
-        return run(self.python, "-c", code).stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def environment(
-    tmp_path_factory: pytest.TempPathFactory, built: dict[str, tuple[Path, Path]]
-) -> Environment:
-    """One with the core alone, and JAX, the smallest backend."""
-    environment = Environment(tmp_path_factory.mktemp("env"))
-    environment.pip("install", f"{built['lossplug_core'][0]}[jax]")
-    return environment
+from fresh import DISTRIBUTIONS, run
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -75,7 +15,8 @@ def test_a_wheel_holds_the_package_and_nothing_else(built, name) -> None:
     assert {path.partition("/")[0].partition("-")[0] for path in names} == {name}
     assert f"{name}/py.typed" in names
     assert any(path.endswith("licenses/LICENSE") for path in names)
-    assert not [path for path in names if "/test" in path or path.endswith(".pyc")]
+    code = [path for path in names if "/scaffold/template/" not in path]
+    assert not [path for path in code if "/tests/" in path or path.endswith(".pyc")]
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
