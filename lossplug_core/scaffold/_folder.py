@@ -14,6 +14,8 @@ __all__ = ["check_free", "write"]
 _ALLOWED = {".git"}
 """What may be in the folder of a plugin before the plugin is."""
 
+_OTHER = "choose another folder with --directory."
+
 
 def check_free(folder: Path) -> None:
     """Refuse a folder in which something could be overwritten.
@@ -35,9 +37,6 @@ def check_free(folder: Path) -> None:
             received=", ".join(held[:3]) + ", …" * (len(held) > 3),
             fix=_OTHER,
         )
-
-
-_OTHER = "choose another one with --directory."
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:
@@ -63,7 +62,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
                 made.rename(folder)
     except OSError as error:
         raise LossplugError(
-            f"The plugin cannot be written: {error}.", fix="nothing was left behind; mend that."
+            f"The plugin cannot be written, and nothing of it was left behind: {error}.", fix=_OTHER
         ) from error
 
 

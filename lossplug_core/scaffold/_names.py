@@ -40,7 +40,7 @@ def distribution_of(name: str) -> str:
         'acme-losses'
     """
     name = name.strip()
-    # "ſ" and the Kelvin sign would pass as letters.
+    # For earlier releases of packaging "ſ" and the Kelvin sign are letters.
     if not (name.isascii() and is_distribution(name)):
         raise LossplugError(
             "No distribution can have this name.",

@@ -42,8 +42,8 @@ def render(plugin: Plugin) -> dict[str, str]:
 
 
 def _toml(text: str) -> str:
-    """A TOML string. JSON's are the same, but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A TOML string. JSON's are the same, for text without control characters."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _markdown(text: str) -> str:

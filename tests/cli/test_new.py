@@ -178,7 +178,7 @@ def test_twice_is_once(run, here) -> None:
     assert run("new", "robust").exit_code == 0
     again = run("new", "robust", "--loss", "other")
     assert again.exit_code == 1
-    assert "choose another one with --directory" in again.stderr
+    assert "choose another folder with --directory" in again.stderr
     assert not (here / "lossplug-robust/src/lossplug_robust/other.py").exists()
 
 

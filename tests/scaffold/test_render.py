@@ -6,6 +6,7 @@ import dataclasses
 import doctest
 import re
 import tomllib
+import unicodedata
 from email.headerregistry import Address
 from pathlib import Path
 
@@ -140,6 +141,15 @@ def test_it_needs_the_core_that_runs(monkeypatch, running, range_) -> None:
     assert project["dependencies"] == [f"lossplug-core{range_}"]
 
 
+def test_every_environment_of_tox_is_run_by_ci() -> None:
+    files = files_of()
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read_string(files["tox.ini"])
+    (matrix,) = re.findall(r"env: \[(.*)\]", files[".github/workflows/ci.yml"])
+    assert matrix.split(", ") == tox["tox"]["env_list"].split()
+    assert "tox run -e ${{ matrix.env }}" in files[".github/workflows/ci.yml"]
+
+
 # --- Licenses -------------------------------------------------------------------------------------
 
 
@@ -188,7 +198,7 @@ def test_any_text_gives_valid_files_that_mean_the_same(author, description) -> N
     assert project["description"] == plugin.description
     for text in (plugin.author, plugin.description):
         assert len(text.splitlines()) == 1
-        text.encode("utf-8")
+        assert not {"Cc", "Cs"} & {unicodedata.category(letter) for letter in text}
     assert project | {"authors": 0, "description": 0} == pyproject(plain_files)["project"] | {
         "authors": 0,
         "description": 0,
