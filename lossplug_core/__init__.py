@@ -15,8 +15,10 @@ from lossplug_core.errors import (
     AmbiguousLossError,
     BackendError,
     BrokenPluginError,
+    ChangedLossWarning,
     ConfigError,
     DataError,
+    DeprecatedLossWarning,
     ForbiddenLossError,
     FutureVersionError,
     IdentifierError,
@@ -30,8 +32,10 @@ from lossplug_core.errors import (
     UnknownParameterError,
     UntrainedLossError,
 )
+from lossplug_core.existing import from_callable, from_keras_loss
 from lossplug_core.forms import PREDICTIONS, TARGETS
 from lossplug_core.marking import loss
+from lossplug_core.migration import deprecated
 from lossplug_core.networks import Network
 from lossplug_core.spec import LossSpec, Provider, Weight
 from lossplug_core.types import (
@@ -68,11 +72,13 @@ __all__ = [
     "AmbiguousLossError",
     "BackendError",
     "BrokenPluginError",
+    "ChangedLossWarning",
     "ClassCounts",
     "ClassWeights",
     "CombinedLoss",
     "ConfigError",
     "DataError",
+    "DeprecatedLossWarning",
     "EmbeddingSize",
     "ForbiddenLossError",
     "Fraction",
@@ -104,7 +110,10 @@ __all__ = [
     "Weight",
     "as_dict",
     "combine",
+    "deprecated",
     "find_spec",
+    "from_callable",
+    "from_keras_loss",
     "get_loss",
     "hookimpl",
     "list_losses",

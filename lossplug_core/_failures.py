@@ -44,7 +44,7 @@ def failure(
         findings: What is wrong with the installation.
     """
     if candidates := [loser.entry for loser in resolution.losers if not loser.forbidden]:
-        return _ambiguous(resolution.identifier, candidates)
+        return _ambiguous(resolution, candidates)
     if resolution.losers:
         return _forbidden(resolution.losers[0])
     return _not_found(resolution.identifier, installed, findings)
@@ -101,15 +101,21 @@ def _not_found(
     )
 
 
-def _ambiguous(identifier: str, candidates: Sequence[Entry]) -> AmbiguousLossError:
+def _ambiguous(resolution: Resolution, candidates: Sequence[Entry]) -> AmbiguousLossError:
+    identifier = resolution.identifier
     ids = sorted({entry.id for entry in candidates})
     if len(ids) > 1:
         fix = f"get_loss({ids[0]!r})"
     else:
         others = " or ".join(sorted(entry.provider.distribution for entry in candidates))
         fix = f"Uninstall one, or set LOSSPLUG_DISABLE to {others}."
+    if resolution.formerly:
+        what = f"Several installed losses say that they were called {identifier!r}."
+        fix = f"{fix}  To load a model: LOSSPLUG_DISABLE={ids[-1]}" if len(ids) > 1 else fix
+    else:
+        what = f"Several installed losses are called {identifier!r}."
     return AmbiguousLossError(
-        f"Several installed losses are called {identifier!r}.",
+        what,
         expected="one of "
         + ", ".join(sorted(f"{entry.id} (from {entry.provider})" for entry in candidates)),
         received=identifier,

@@ -9,7 +9,7 @@ from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Scan, scan
 from lossplug_core.errors import BrokenPluginError
 from lossplug_core.hooks import HookCaller
-from lossplug_core.names import KERAS, key, namespace_of
+from lossplug_core.names import KERAS, key, namespace_of, split
 from lossplug_core.settings import disabled_by, strict
 from lossplug_core.spec import LossSpec
 
@@ -33,12 +33,14 @@ class Resolution:
         winner: The entry that has it, or None.
         rule: Why the winner won, or why nobody did.
         losers: The other candidates.
+        formerly: Whether what was asked for is only a name that losses had.
     """
 
     identifier: str
     winner: Entry | None
     rule: str
     losers: tuple[Loser, ...] = ()
+    formerly: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Index:
     scan: Scan
     by_id: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
     by_name: dict[str, list[Entry]] = field(default_factory=dict)
+    by_former_id: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
+    by_former_name: dict[str, list[Entry]] = field(default_factory=dict)
     by_target: dict[str, Entry] = field(default_factory=dict)
     keras: dict[Entry, KerasLoss] = field(default_factory=dict)
     hooks: HookCaller = field(default_factory=HookCaller)
@@ -60,6 +64,32 @@ class Index:
         for name in {key(name) for name in (entry.name, *entry.aliases)}:
             self.by_id.setdefault((entry.namespace, name), []).append(entry)
             self.by_name.setdefault(name, []).append(entry)
+        former = {(namespace, key(name)) for namespace, name in map(split, entry.formerly)}
+        for namespace, name in former:
+            self.by_former_id.setdefault((str(namespace), name), []).append(entry)
+        for name in {name for _, name in former}:
+            self.by_former_name.setdefault(name, []).append(entry)
+
+    def candidates(self, namespace: str | None, name: str) -> tuple[list[Entry], bool]:
+        """The losses that a name can mean, and whether it is only a name that they had.
+
+        A former name counts where no installed loss has it, and where no installed distribution of
+        that namespace is too broken to tell.
+        """
+        word = key(name)
+        if namespace is None:
+            if present := self.by_name.get(word):
+                return present, False
+            return self.by_former_name.get(word, []), True
+        if (present := self.by_id.get((namespace, word))) or self._is_malformed(namespace):
+            return present or [], False
+        return self.by_former_id.get((namespace, word), []), True
+
+    def _is_malformed(self, namespace: str) -> bool:
+        return any(
+            finding.kind.startswith("malformed") and namespace_of(finding.subject) == namespace
+            for finding in self.scan.findings
+        )
 
     def entries(self) -> list[Entry]:
         """All losses, Keras's own among them, sorted by id."""

@@ -6,20 +6,24 @@ Nothing in a config is ever imported: it can only name losses that are installed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 from lossplug_core._failures import pip_install
 from lossplug_core.errors import (
+    ChangedLossWarning,
     ConfigError,
     FutureVersionError,
     LossNotInstalledError,
     UnknownLossError,
 )
+from lossplug_core.migration import changes_since, former_id, warning_for
 from lossplug_core.names import is_distribution, namespace_of, split
+from lossplug_core.params import parameters_of
 from lossplug_core.registry import Registry
 from lossplug_core.spec import OPTIONS, LossSpec
 
-__all__ = ["KEYS", "read", "written_by"]
+__all__ = ["KEYS", "Saved", "read", "written_by"]
 
 KEYS = ("id", "spec_version", "parameters", "provider", *OPTIONS)
 
@@ -31,10 +35,35 @@ def written_by(spec: LossSpec) -> dict[str, str] | None:
     return {"distribution": spec.provider.distribution, "version": spec.provider.version}
 
 
-def read(
-    config: Mapping[str, Any], registry: Registry
-) -> tuple[LossSpec, dict[str, Any], dict[str, Any]]:
-    """The spec that a config names, its parameters in today's meaning, and what every loss has.
+class Saved(NamedTuple):
+    """A saved loss as it is read here.
+
+    Attributes:
+        spec: The loss.
+        parameters: Its parameters, in today's meaning.
+        options: What every loss has.
+        version: The version with which it was saved.
+        formerly: The id that it had, if it has another today.
+        changes: What changed since that version, a sentence each.
+    """
+
+    spec: LossSpec
+    parameters: dict[str, Any]
+    options: dict[str, Any]
+    version: int
+    formerly: str | None = None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> ChangedLossWarning | None:
+        """What whoever loads it must know, or None."""
+        return warning_for(
+            self.spec, formerly=self.formerly, saved_as=self.version, changes=self.changes
+        )
+
+
+def read(config: Mapping[str, Any], registry: Registry) -> Saved:
+    """The loss that a config names, with its parameters in today's meaning.
 
     Raises:
         ConfigError: The config is not one that lossplug writes.
@@ -53,13 +82,21 @@ def read(
         raise ConfigError(
             "The parameters in the config of a loss are not a mapping.", received=parameters
         )
-    if not isinstance(version, int):
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ConfigError(
-            "The version in the config of a loss is not an integer.", received=version
+            "The version in the config of a loss is not an integer that is at least 1.",
+            received=version,
         )
     spec = _find(config, registry)
-    common = {key: config[key] for key in OPTIONS if key in config}
-    return spec, _migrated(config, spec, version, dict(parameters)), common
+    migrated = _migrated(config, spec, version, dict(parameters))
+    return Saved(
+        spec,
+        migrated,
+        {key: config[key] for key in OPTIONS if key in config},
+        version,
+        former_id(config["id"], spec),
+        changes_since(spec, version, parameters, migrated),
+    )
 
 
 def _find(config: Mapping[str, Any], registry: Registry) -> LossSpec:
@@ -122,7 +159,8 @@ def _migrated(
             else f"Install an older version of {distribution}.",
         )
     try:
-        return dict(spec.migrate(version, parameters))
+        # A copy: it may be changed and returned, and what was saved is still to be told.
+        return _checked(spec, spec.migrate(version, deepcopy(parameters)))
     except Exception as error:
         raise ConfigError(
             f"The plugin cannot migrate {spec.id!r} from version {version} to {spec.version}: "
@@ -130,3 +168,12 @@ def _migrated(
             received=parameters,
             fix=f"Tell the author of {distribution}.",
         ) from error
+
+
+def _checked(spec: LossSpec, migrated: Any) -> dict[str, Any]:
+    """What `migrate` returned, if it can be parameters of the loss."""
+    if not isinstance(migrated, Mapping):
+        raise TypeError(f"it returned {migrated!r:.80}, not the parameters")
+    if unknown := [name for name in migrated if name not in parameters_of(spec)]:
+        raise ValueError(f"it returned the parameter {unknown[0]!r}, which there is not")
+    return dict(migrated)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from lossplug_core.names import KERAS, key, namespace_of, normalized
@@ -16,9 +16,10 @@ from lossplug_core.spec import Provider
 if TYPE_CHECKING:
     from importlib_metadata import Distribution
 
-__all__ = ["HOOKS", "LOSSES", "Entry", "Finding", "Scan", "invalidate_caches", "scan"]
+__all__ = ["FORMERLY", "HOOKS", "LOSSES", "Entry", "Finding", "Scan", "invalidate_caches", "scan"]
 
 LOSSES = "lossplug.losses"
+FORMERLY = "lossplug.formerly"
 HOOKS = "lossplug.hooks"
 
 _HEADER = re.compile(r"^(Name|Version):[ \t]*(\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -29,12 +30,21 @@ _MODULE_OR_OBJECT = re.compile(f"{_DOTTED}(:{_DOTTED})?")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One loss, as far as metadata tells."""
+    """One loss, as far as metadata tells.
+
+    Attributes:
+        namespace: The namespace of its distribution.
+        name: Its name.
+        provider: Its distribution, and where in it.
+        aliases: Its other names.
+        formerly: The ids that it had, which find it as long as no installed loss has them.
+    """
 
     namespace: str
     name: str
     provider: Provider
     aliases: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -138,7 +148,7 @@ def _read(
 ) -> None:
     if name is None or version is None:
         raise ValueError("it has no name or no version")
-    providers: dict[str, list[Provider]] = {LOSSES: [], HOOKS: []}
+    providers: dict[str, list[Provider]] = {LOSSES: [], FORMERLY: [], HOOKS: []}
     for entry_point in distribution.entry_points:
         if entry_point.group in providers:
             provider = Provider(name, version, entry_point.name, entry_point.value)
@@ -154,7 +164,8 @@ def _read(
     if losses and namespace == KERAS:
         found.findings.append(_reserved(name))
     else:
-        found.losses += _entries(namespace, losses, found)
+        entries = list(_entries(namespace, losses, found))
+        found.losses += _with_former_ids(entries, providers[FORMERLY], found)
 
 
 def _entries(namespace: str, providers: list[Provider], found: Scan) -> Iterator[Entry]:
@@ -177,6 +188,32 @@ def _entries(namespace: str, providers: list[Provider], found: Scan) -> Iterator
             provider=first,
             aliases=tuple(alias.entry_point for alias in aliases),
         )
+
+
+def _with_former_ids(entries: list[Entry], claims: list[Provider], found: Scan) -> Iterator[Entry]:
+    """Entries with the ids that they had, which may have been another distribution's: ADR 0007."""
+    formerly: dict[str, dict[str, None]] = {entry.provider.target: {} for entry in entries}
+    present = {
+        (entry.namespace, key(name)) for entry in entries for name in (entry.name, *entry.aliases)
+    }
+    for claim in sorted(claims, key=lambda claim: claim.entry_point):
+        namespace, dot, name = claim.entry_point.rpartition(".")
+        namespace = normalized(namespace) if dot else namespace_of(claim.distribution)
+        problem = None
+        if not key(name) or "/" in claim.entry_point:
+            problem = "is not 'old_name' or 'old-namespace.old_name'"
+        elif namespace == KERAS:
+            problem = "is one of Keras's own losses, which are Keras's for ever"
+        elif (namespace, key(name)) in present:
+            problem = "is the name of a loss that it has today"
+        elif claim.target not in formerly:
+            problem = f"leads to {claim.target!r}, which is none of its losses"
+        if problem is None:
+            formerly[claim.target][f"{namespace}/{name}"] = None
+        else:
+            found.findings.append(_false_claim(claim, problem))
+    for entry in entries:
+        yield replace(entry, formerly=tuple(formerly[entry.provider.target]))
 
 
 def _already_known(losses: list[Provider], hooks: list[Provider], found: Scan) -> bool:
@@ -237,6 +274,15 @@ def _reserved(name: str) -> Finding:
         name,
         f"The namespace {KERAS!r} belongs to Keras's own losses; those of {name} are left out.",
         f"pip uninstall {name}, and ask its author for another name.",
+    )
+
+
+def _false_claim(claim: Provider, problem: str) -> Finding:
+    return Finding(
+        "false-former-name",
+        claim.distribution,
+        f"The former name {claim.entry_point!r} {problem}. It is left out.",
+        f"For the author of {claim.distribution}: mend the entry points in {FORMERLY}.",
     )
 
 

@@ -14,8 +14,10 @@ __all__ = [
     "AmbiguousLossError",
     "BackendError",
     "BrokenPluginError",
+    "ChangedLossWarning",
     "ConfigError",
     "DataError",
+    "DeprecatedLossWarning",
     "ForbiddenLossError",
     "FutureVersionError",
     "IdentifierError",
@@ -135,6 +137,31 @@ class UntrainedLossError(LossplugError, RuntimeError):
 
 class PluginWarning(UserWarning):
     """A plugin or hook failed and was left out."""
+
+
+class ChangedLossWarning(FutureWarning):
+    """A name, or a saved loss, is from an older version of a plugin. It works as it was meant.
+
+    Args:
+        what: What is different now.
+        changes: What changed, a sentence each.
+        fix: What brings it up to date.
+        id: The loss as it is called now.
+    """
+
+    def __init__(
+        self, what: str, *, changes: Sequence[str] = (), fix: str | None = None, id: str = ""
+    ) -> None:
+        next_step = () if fix is None else (f"Next: {fix}",)
+        super().__init__("\n  ".join([what, *changes, *next_step]))
+        self.what = what
+        self.changes = tuple(changes)
+        self.fix = fix
+        self.id = id
+
+
+class DeprecatedLossWarning(ChangedLossWarning):
+    """A loss works, but will be removed."""
 
 
 def _shorten(value: Any, limit: int = 200) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["PREDICTIONS", "TARGETS"]
+from lossplug_core.errors import SpecError
+
+__all__ = ["ANY", "PREDICTIONS", "TARGETS", "read"]
+
+ANY = "any"
+"""The form of a loss that does not say what it takes."""
 
 TARGETS: Mapping[str, str] = MappingProxyType(
     {
+        ANY: "whatever the loss expects: it is given as it is, and no shape is checked",
         "binary": "0 or 1, or a probability between them; shaped like the prediction",
         "class_ids": "one integer per prediction: which class is right",
         "labels": "one integer per sample: equal integers mean the same class",
@@ -23,6 +29,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
 
 PREDICTIONS: Mapping[str, str] = MappingProxyType(
     {
+        ANY: "whatever the loss expects",
         "distances": "one non-negative distance per pair",
         "embeddings": "one vector per sample",
         "logits": "real numbers, before the sigmoid or softmax",
@@ -32,3 +39,21 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The forms that a prediction can have, and what each means."""
+
+
+def read(loss: str, argument: str, text: str) -> tuple[str, ...]:
+    """The forms that a loss declares for `y_true` or `y_pred`, joined by `|`.
+
+    Raises:
+        SpecError: A form is unknown.
+    """
+    known = {"y_true": TARGETS, "y_pred": PREDICTIONS}[argument]
+    forms = tuple(part.strip() for part in text.split("|"))
+    for form in forms:
+        if form not in known:
+            raise SpecError(
+                f"The loss {loss!r} declares an unknown form of {argument}.",
+                expected=f"one or more of {', '.join(known)}, joined by '|'",
+                received=form,
+            )
+    return forms

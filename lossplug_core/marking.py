@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from lossplug_core import forms, migration
 from lossplug_core.errors import SpecError
-from lossplug_core.forms import PREDICTIONS, TARGETS
-from lossplug_core.spec import ATTRIBUTE, OPTIONS, LossSpec, Memory, Weight
+from lossplug_core.spec import ATTRIBUTE, OPTIONS, Deprecation, LossSpec, Memory, Weight
 
-__all__ = ["loss"]
+__all__ = ["describe", "loss"]
 
 _RESERVED = frozenset({"convention", *OPTIONS})
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -29,7 +29,10 @@ def loss(
     aliases: Iterable[str] = (),
     conventions: Mapping[str, Mapping[str, Any]] | None = None,
     version: int = 1,
-    migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None,
+    migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | Mapping[str, str] | None = None,
+    history: Mapping[int, str] | None = None,
+    formerly: Iterable[str] = (),
+    deprecated: Deprecation | None = None,
     weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = None,
     targets: Iterable[str] = (),
     outputs: Iterable[str] = (),
@@ -49,7 +52,12 @@ def loss(
         conventions: For a well-known implementation's name, the parameters that make this loss
             agree with it.
         version: Raise it when a config saved earlier would mean something else now.
-        migrate: `(version, parameters) -> parameters`: turns such a config into one of today.
+        migrate: `(version, parameters) -> parameters`: turns such a config into one of today. Or a
+            mapping from the old names of parameters to the new ones; `{}` if they are the same.
+        history: For each version after the first, what changed with it: a sentence for users.
+        formerly: Old names, which are found with a warning: `old_name`, or `namespace/name` if
+            another distribution had it. Each also needs an entry point in `lossplug.formerly`.
+        deprecated: `deprecated(replaced_by=…, removed_in=…)`: that the loss will be removed.
         weights: The weights that it owns: `Weight`s by name, or a function that returns them and
             whose arguments are some of the parameters. The function takes `weights`, a mapping.
         targets: Names of further targets (a mask, a teacher's logits), each of which is a keyword
@@ -81,53 +89,95 @@ def loss(
     """
 
     def mark(function: _F) -> _F:
-        name = function.__name__
-        true, pred = (
-            _forms(name, "y_true", y_true, TARGETS),
-            _forms(name, "y_pred", y_pred, PREDICTIONS),
-        )
-        compares = "labels" in true or "embeddings" in pred
-        compares = compares if compares_samples is None else compares_samples
-        spec = LossSpec(
-            function=function,
-            name=name,
-            y_true=true,
-            y_pred=pred,
+        spec = describe(
+            function,
+            function.__name__,
+            y_true=y_true,
+            y_pred=y_pred,
             paper=paper,
-            aliases=tuple(aliases),
-            conventions=_frozen(conventions or {}),
+            aliases=aliases,
+            conventions=conventions,
             version=version,
             migrate=migrate,
-            weights=weights if weights is None or callable(weights) else dict(weights),
-            targets=tuple(targets),
-            outputs=tuple(outputs),
-            adapts=MappingProxyType(dict(adapts or {})),
+            history=history,
+            formerly=formerly,
+            deprecated=deprecated,
+            weights=weights,
+            targets=targets,
+            outputs=outputs,
+            adapts=adapts,
             range=range,
             at_target=at_target,
-            compares_samples=compares,
-            memory=memory or ("batch**2" if compares else "batch"),
+            compares_samples=compares_samples,
+            memory=memory,
         )
-        _check_signature(spec)
         setattr(function, ATTRIBUTE, spec)
         return function
 
     return mark
 
 
-def _forms(name: str, argument: str, text: str, known: Mapping[str, str]) -> tuple[str, ...]:
-    forms = tuple(part.strip() for part in text.split("|"))
-    for form in forms:
-        if form not in known:
-            raise SpecError(
-                f"The loss {name!r} declares an unknown form of {argument}.",
-                expected=f"one or more of {', '.join(known)}, joined by '|'",
-                received=form,
-            )
-    return forms
+def describe(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    y_true: str,
+    y_pred: str,
+    parameter_types: Mapping[str, Any] | None = None,
+    **declared: Any,
+) -> LossSpec:
+    """The spec of a function, from what is declared of it as in `loss`.
+
+    Raises:
+        SpecError: The signature is not `(y_true, y_pred, *, parameters)`, or something that is
+            declared does not fit.
+    """
+    true, pred = forms.read(name, "y_true", y_true), forms.read(name, "y_pred", y_pred)
+    compares = declared.pop("compares_samples", None)
+    compares = "labels" in true or "embeddings" in pred if compares is None else compares
+    memory: Memory = declared.pop("memory", None) or ("batch**2" if compares else "batch")
+    for key, plain in _PLAIN.items():
+        if key in declared:
+            declared[key] = plain(declared[key])
+    spec = LossSpec(
+        function=function,
+        name=name,
+        y_true=true,
+        y_pred=pred,
+        compares_samples=compares,
+        memory=memory,
+        parameter_types=tuple((parameter_types or {}).items()),
+        **declared,
+    )
+    _check_signature(spec)
+    return spec
+
+
+def _copied(value: Any) -> Any:
+    """A mapping that stays as it is; a function, or None, as it is."""
+    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+
+
+def _migration(value: Any) -> Any:
+    return migration.Renaming(tuple(value.items())) if isinstance(value, Mapping) else value
 
 
 def _frozen(conventions: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({key: MappingProxyType(dict(conventions[key])) for key in conventions})
+
+
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "aliases": tuple,
+    "conventions": lambda value: _frozen(value or {}),
+    "migrate": _migration,
+    "history": lambda value: _copied(value or {}),
+    "formerly": tuple,
+    "weights": _copied,
+    "targets": tuple,
+    "outputs": tuple,
+    "adapts": lambda value: _copied(value or {}),
+}
+"""How what is declared becomes what a spec holds, where that is not the same."""
 
 
 def _check_signature(spec: LossSpec) -> None:
@@ -148,6 +198,7 @@ def _check_signature(spec: LossSpec) -> None:
             received=str(inspect.signature(spec.function)),
         )
     names = {p.name for p in rest} - spec.given
+    migration.check(spec, names)
     if missing := sorted(spec.given - {p.name for p in rest}):
         raise SpecError(
             f"The loss {spec.name!r} declares what its function does not take.",

@@ -25,9 +25,11 @@ from lossplug_core.errors import (
     LossplugError,
     PluginWarning,
 )
+from lossplug_core.existing import as_spec, is_made_of
 from lossplug_core.hooks import HookCaller
-from lossplug_core.names import KERAS, key, split
-from lossplug_core.settings import disabled_by, disabled_text, strict
+from lossplug_core.migration import as_id, is_named
+from lossplug_core.names import KERAS, key, namespace_of, split
+from lossplug_core.settings import disabled_by, disabled_text, disabled_words, strict
 from lossplug_core.spec import LossSpec, spec_of
 
 __all__ = ["Registry", "Resolution"]
@@ -97,13 +99,17 @@ class Registry:
                 warnings.warn(PluginWarning(str(error)), stacklevel=3)
 
     def identify(self, function: Any) -> LossSpec | None:
-        """The spec of a function marked `@loss`, with its provider where a plugin installs it."""
+        """The spec of a function marked `@loss`, with its provider where a plugin installs it.
+
+        Also that of an older function or class that a plugin installs as it is.
+        """
         spec = spec_of(function)
-        if spec is None:
-            return None
-        index = self._current()
-        entry = index.by_target.get(f"{function.__module__}:{function.__qualname__}")
-        return spec if entry is None else self.find(entry.id)
+        place = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
+        entry = self._current().by_target.get(place)
+        if entry is None or entry.namespace == KERAS:
+            return spec
+        installed = self.find(entry.id)
+        return installed if spec or is_made_of(installed, function) else None
 
     def findings(self) -> list[Finding]:
         """What is wrong with the installation, as far as it is known by now."""
@@ -155,30 +161,37 @@ class Registry:
 
     def _climb(self, identifier: str, index: Index) -> Resolution:
         namespace, name = split(identifier)
-        if namespace is not None:
-            candidates = index.by_id.get((namespace, key(name)), [])
-        else:
-            candidates = index.by_name.get(key(name), [])
-        rules = {entry: self._forbidden(entry, index) for entry in candidates}
+        candidates, formerly = index.candidates(namespace, name)
+        asked = identifier if formerly else None
+        rules = {entry: self._forbidden(entry, index, asked) for entry in candidates}
         allowed = [entry for entry, rule in rules.items() if rule is None]
-        winner, rule, lost = _choose(namespace, allowed)
+        winner, rule, lost = _choose(namespace, allowed, formerly)
         if not allowed:
             rule = "every loss of this name is forbidden" if rules else "no loss has this name"
         losers = [Loser(entry, lost) for entry in allowed if entry is not winner]
         losers += [Loser(entry, rule, True) for entry, rule in rules.items() if rule is not None]
-        return Resolution(identifier, winner, rule, tuple(losers))
+        return Resolution(identifier, winner, rule, tuple(losers), formerly and bool(rules))
 
     def _allowed(self, index: Index) -> list[Entry]:
         return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
 
-    def _forbidden(self, entry: Entry, index: Index) -> str | None:
-        """The rule against an entry, or None. Nothing is imported to find it."""
+    def _forbidden(self, entry: Entry, index: Index, asked: str | None = None) -> str | None:
+        """The rule against an entry, or None. Nothing is imported to find it.
+
+        A rule against an id that the loss had is one against the loss: it does not get rid of it
+        by a change of names. A rule against all of a former namespace counts if it is asked for
+        by that.
+        """
         provider = entry.provider
         for name in (entry.name, *entry.aliases):
             if word := disabled_by(entry.namespace, name, provider.distribution):
                 return f"LOSSPLUG_DISABLE={word}"
-        for reason in index.hooks.call("lossplug_veto", id=entry.id, provider=provider):
-            return f"veto: {reason}"
+        for old in entry.formerly:
+            if word := _disabled_formerly(old, asked):
+                return f"LOSSPLUG_DISABLE={word}"
+        for id in (entry.id, *entry.formerly):
+            for reason in index.hooks.call("lossplug_veto", id=id, provider=provider):
+                return f"veto: {reason}"
         return None
 
     def _load(self, entry: Entry, index: Index) -> LossSpec:
@@ -207,8 +220,25 @@ class Registry:
         return failure(resolution, self._allowed(index), index.scan.findings)
 
 
-def _choose(namespace: str | None, allowed: list[Entry]) -> tuple[Entry | None, str, str]:
+def _disabled_formerly(old: str, asked: str | None) -> str | None:
+    """The word of `LOSSPLUG_DISABLE` against an id that a loss had, or None."""
+    for word in disabled_words():
+        if split(word)[0] is not None:
+            against = is_named(word, old)
+        else:
+            against = asked is not None and is_named(asked, old)
+            against = against and namespace_of(word) == split(old)[0]
+        if against:
+            return word
+    return None
+
+
+def _choose(
+    namespace: str | None, allowed: list[Entry], formerly: bool
+) -> tuple[Entry | None, str, str]:
     """Who wins among the allowed candidates, by which rule, and why the others lose."""
+    if formerly and len(allowed) == 1:
+        return allowed[0], "the only loss that had this name", ""
     keras = [entry for entry in allowed if entry.namespace == KERAS]
     if namespace is None and keras:
         return keras[0], "Keras's own loss of this name", "Keras's own loss comes first"
@@ -221,7 +251,12 @@ def _import_spec(entry: Entry, row: KerasLoss | None) -> LossSpec:
     obj = entry.provider.load()
     if row is not None:
         return row.spec(obj, entry.provider)
-    spec = spec_of(obj)
-    if spec is None:
-        raise TypeError(f"{obj!r} is not a function marked @loss")
-    return replace(spec, name=entry.name, namespace=entry.namespace, provider=entry.provider)
+    spec = as_spec(obj)
+    declared = (as_id(name, entry.namespace) for name in spec.formerly)
+    return replace(
+        spec,
+        name=entry.name,
+        namespace=entry.namespace,
+        provider=entry.provider,
+        formerly=tuple(dict.fromkeys([*entry.formerly, *declared])),
+    )

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
-__all__ = ["MAIN_TARGET", "OPTIONS", "LossSpec", "Memory", "Provider", "Weight", "spec_of"]
+__all__ = [
+    "MAIN_TARGET",
+    "OPTIONS",
+    "Deprecation",
+    "LossSpec",
+    "Memory",
+    "Provider",
+    "Weight",
+    "spec_of",
+]
 
 OPTIONS = ("reduction", "dtype", "name", "global_batch")
 """What every loss is given beside its parameters."""
@@ -73,6 +82,19 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecation:
+    """What `deprecated` says of a loss that will be removed.
+
+    Attributes:
+        replaced_by: The id of the loss to use instead, if there is one.
+        removed_in: The version of the plugin that will not have it, if that is known.
+    """
+
+    replaced_by: str | None = None
+    removed_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LossSpec:
     """The immutable description of a loss, made by `@loss`.
 
@@ -87,6 +109,9 @@ class LossSpec:
             agree with it.
         version: Raised by the author when a saved config has to change its meaning.
         migrate: `(version, parameters) -> parameters`, for configs of older versions.
+        history: What changed with each version, for the users of older ones.
+        formerly: The names or ids that it had, which still find it.
+        deprecated: That it will be removed, and what to use instead; None if it stays.
         weights: The weights that it owns, by name, or a function of its parameters that tells them.
         targets: The names of further targets, which the function takes as keyword arguments.
         outputs: The names of the outputs that it compares, if they are several: `y_pred` is then a
@@ -111,6 +136,9 @@ class LossSpec:
     conventions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     version: int = 1
     migrate: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
+    history: Mapping[int, str] = field(default_factory=dict, hash=False)
+    formerly: tuple[str, ...] = ()
+    deprecated: Deprecation | None = None
     weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = field(
         default=None, hash=False
     )

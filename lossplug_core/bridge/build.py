@@ -10,7 +10,9 @@ import keras
 from lossplug_core._app import registry
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.plugin_loss import PluginLoss
+from lossplug_core.bridge.telling import warn
 from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
+from lossplug_core.migration import former_id, warning_for
 from lossplug_core.names import KERAS
 from lossplug_core.params import parameters_of, validate
 from lossplug_core.schedules import Schedule
@@ -99,7 +101,9 @@ def get_loss(
         return identifier
     if isinstance(identifier, Mapping):
         return _from_mapping(identifier, given)
-    return _build(_spec(identifier), convention, parameters, options)
+    spec = _spec(identifier)
+    formerly = former_id(identifier, spec) if isinstance(identifier, str) else None
+    return _build(spec, convention, parameters, options, formerly)
 
 
 _OF_DICTS = ("reduction", "dtype", "global_batch", "convention")
@@ -142,9 +146,12 @@ def _build(
     convention: str | None,
     parameters: Mapping[str, Any],
     options: Mapping[str, Any],
+    formerly: str | None,
 ) -> keras.losses.Loss:
     if spec.namespace != KERAS:
-        return PluginLoss(spec, parameters, convention=convention, **options)
+        loss = PluginLoss(spec, parameters, convention=convention, **options)
+        warn(warning_for(spec, formerly=formerly))
+        return loss
     complete = validate(spec, parameters, convention=convention)
     check_options(**options)
     if options["global_batch"] or any(isinstance(value, Schedule) for value in complete.values()):

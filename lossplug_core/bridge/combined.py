@@ -16,6 +16,7 @@ from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.bridge.replicas import replicas
 from lossplug_core.bridge.stateful import StatefulLoss
+from lossplug_core.bridge.telling import together
 from lossplug_core.bridge.weighting import Weighted, weighting_data, weighting_of
 from lossplug_core.bridge.weights import LossWeights
 from lossplug_core.errors import ConfigError, DataError, ParameterError
@@ -230,7 +231,8 @@ def combine(parts: Any, *, weighting: Any = None, name: str = "combined") -> Com
         >>> combine(["mae", ("focal", 2.0), {"loss": "focal", "name": "second"}])
         <CombinedLoss mean_absolute_error: 1.0, focal: 2.0, second: 1.0>
     """
-    return CombinedLoss(read_parts(parts), weighting=weighting, name=name)
+    with together():
+        return CombinedLoss(read_parts(parts), weighting=weighting, name=name)
 
 
 def from_mapping(config: Mapping[str, Any]) -> CombinedLoss:

@@ -19,6 +19,7 @@ from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.replicas import over_whole_batch, several_replicas
 from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.targets import marked, prepare
+from lossplug_core.bridge.telling import warn
 from lossplug_core.config import read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning, UntrainedLossError
 from lossplug_core.names import KERAS
@@ -264,8 +265,10 @@ class PluginLoss(StatefulLoss):
             FutureVersionError: It was saved by a newer version of the loss.
             LossNotInstalledError: The plugin is not installed.
         """
-        spec, parameters, common = read(config, registry)
-        return cls(spec, parameters, **common)
+        saved = read(config, registry)
+        loss = cls(saved.spec, saved.parameters, **saved.options)
+        warn(saved.warning)
+        return loss
 
     def __repr__(self) -> str:
         differing = ", ".join(
@@ -303,5 +306,7 @@ class _Weighing(keras.losses.Loss):  # type: ignore[misc]
 def _rebuild(
     function: Callable[..., Any], id: str, parameters: dict[str, Any], common: dict[str, Any]
 ) -> PluginLoss:
-    spec = registry.identify(function) or registry.find(id)
+    spec = registry.identify(function)
+    if spec is None or (spec.provider is None and "/" in id):
+        spec = registry.find(id)
     return PluginLoss(spec, parameters, **common)

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from lossplug_core.errors import DataError
+from lossplug_core.forms import ANY
 from lossplug_core.names import KERAS
 from lossplug_core.spec import LossSpec
 
@@ -39,12 +40,14 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Target:
 
     Returns:
         For `class_ids` and `labels` an integer tensor without a last axis of size 1; for other
-        forms a tensor shaped like the prediction.
+        forms a tensor shaped like the prediction. For `any` the target as it is, floats in `dtype`.
 
     Raises:
         DataError: The shapes do not fit, or a class id is not a class.
     """
     y_true = as_tensor(y_true, "y_true")
+    if ANY in spec.y_true:
+        return Target(y_true if _keeps(y_true) else ops.cast(y_true, dtype))
     if spec.outputs:
         # What belongs to which output is known only to the loss.
         return Target(y_true if spec.integer_target else ops.cast(y_true, dtype))
@@ -111,6 +114,11 @@ def _differ(size: int | None, other: int | None) -> bool:
 
 def _is_integer(tensor: Any) -> bool:
     return "int" in keras.backend.standardize_dtype(tensor.dtype)
+
+
+def _keeps(tensor: Any) -> bool:
+    """Whether a target of a loss that does not say what it takes is left as it is."""
+    return not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
 
 
 def _means_integers(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> bool:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 from lossplug_core._app import registry
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
+from lossplug_core.cli import _lifecycle
 from lossplug_core.discovery import Entry, Finding, Scan
 from lossplug_core.errors import PluginWarning, SpecError
-from lossplug_core.names import KERAS, key, namespace_of
+from lossplug_core.names import KERAS, key, namespace_of, split
 from lossplug_core.params import refusals
 from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
@@ -31,10 +32,10 @@ def findings() -> list[Finding]:
             *_clashes(registry.entries()),
             *_unused_words(registry.found),
         ]
-    for entry, spec in loaded:
-        if not isinstance(spec, KerasLoss):
-            found += [*_aliases(entry, spec), *_parameters(entry, spec)]
-    return found
+    plugins = {entry: spec for entry, spec in loaded if not isinstance(spec, KerasLoss)}
+    for entry, spec in plugins.items():
+        found += [*_aliases(entry, spec), *_parameters(entry, spec)]
+    return [*found, *_lifecycle.findings(plugins)]
 
 
 def _clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
@@ -69,6 +70,7 @@ def _unused_words(found: Scan) -> Iterator[Finding]:
     for entry in found.losses:
         distribution = entry.provider.distribution
         things += [(entry.namespace, name, distribution) for name in (entry.name, *entry.aliases)]
+        things += [(str(old), name, distribution) for old, name in map(split, entry.formerly)]
     names = {text for thing in things for text in (thing[0], thing[2], "/".join(thing[:2]))}
     for word in disabled_words():
         if any(switches_off(word, *thing) for thing in things):
@@ -87,6 +89,7 @@ def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
     target, distribution = entry.provider.target, entry.provider.distribution
     installed = {key(name): name for name in (entry.name, *entry.aliases)}
     declared = {key(name): name for name in spec.aliases}
+    former = {key(split(old)[1]) for old in spec.formerly}
     for name in (declared[same] for same in declared if same not in installed):
         yield Finding(
             "alias-without-entry-point",
@@ -95,7 +98,7 @@ def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
             f'For the author of {distribution}: add the entry point {name} = "{target}".',
         )
     for name in (installed[key(alias)] for alias in entry.aliases):
-        if key(name) not in declared:
+        if key(name) not in declared and key(name) not in former:
             yield Finding(
                 "undeclared-alias",
                 entry.id,

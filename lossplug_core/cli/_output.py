@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import click
 
 from lossplug_core.errors import LossplugError
-from lossplug_core.spec import Provider
+from lossplug_core.spec import Deprecation, Provider
 
 __all__ = [
     "SCHEMA_VERSION",
     "Failure",
     "columns",
+    "deprecation_json",
     "error_json",
     "json_option",
     "json_was_asked",
@@ -68,6 +69,13 @@ def provider_json(provider: Provider) -> dict[str, str]:
         "entry_point": provider.entry_point,
         "target": provider.target,
     }
+
+
+def deprecation_json(deprecation: Deprecation | None) -> dict[str, str | None] | None:
+    """That a loss will be removed, for `print_json`."""
+    if deprecation is None:
+        return None
+    return {"replaced_by": deprecation.replaced_by, "removed_in": deprecation.removed_in}
 
 
 def error_json(error: LossplugError) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lossplug_core.migration import fate, instead
+from lossplug_core.spec import Deprecation
+
 __all__ = ["print_page"]
 
 _WIDEST = 100
@@ -30,6 +33,10 @@ def print_page(document: Mapping[str, Any]) -> None:
     console.width = min(console.width, _WIDEST)
     console.print(Text(document["id"], style="bold"))
     console.print(document["summary"])
+    if document["deprecated"]:
+        deprecation = Deprecation(**document["deprecated"])
+        text = f"Deprecated: {fate(deprecation)}. {instead(deprecation)}."
+        console.print(Text("\n" + text, style="yellow"))
     console.print(_indented(Text("\n" + _call(document), style="cyan")))
     if document["description"]:
         console.print("\n" + _prose(document["description"]))
@@ -123,7 +130,11 @@ def _provider(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "function", provider["target"]
     if document["aliases"]:
         yield "aliases", ", ".join(document["aliases"])
+    if document["formerly"]:
+        yield "formerly", ", ".join(document["formerly"])
     yield "spec version", str(document["version"])
+    for version, change in sorted(document["history"].items()):
+        yield f"changed in {version}", " ".join(change.split())
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Table:

@@ -13,7 +13,7 @@ from lossplug_core.errors import ConfigError, LossplugError, ParameterError
 from lossplug_core.names import KERAS, split
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of, validate
-from lossplug_core.spec import LossSpec, Provider
+from lossplug_core.spec import Deprecation, LossSpec, Provider
 
 __all__ = ["Presence", "look_up"]
 
@@ -28,6 +28,9 @@ class Presence:
         fix: What to do about it.
         provider: The plugin that has it here.
         version: The version of its spec here.
+        id: Its id here, if it had another when it was saved.
+        changes: What changed since it was saved, a sentence each.
+        deprecated: That it will be removed, if it will.
     """
 
     state: str
@@ -35,6 +38,9 @@ class Presence:
     fix: str | None = None
     provider: Provider | None = None
     version: int | None = None
+    id: str | None = None
+    changes: tuple[str, ...] = ()
+    deprecated: Deprecation | None = None
 
 
 def look_up(saved: SavedLoss) -> Presence:
@@ -55,12 +61,20 @@ def _of_installed(saved: SavedLoss) -> Presence:
     if split(saved.name)[0] == KERAS:
         return Presence("here", provider=registry.entry(saved.name).provider, version=1)
     try:
-        spec, parameters, _ = read(saved.config, registry)
-        validate(spec, _without_networks(spec, parameters))
+        found = read(saved.config, registry)
+        spec = found.spec
+        validate(spec, _without_networks(spec, found.parameters))
     except (ConfigError, ParameterError) as error:
         spec = registry.find(saved.name)
         return Presence("missing", error.what, error.fix, spec.provider, spec.version)
-    return Presence("here", provider=spec.provider, version=spec.version)
+    return Presence(
+        "here",
+        provider=spec.provider,
+        version=spec.version,
+        id=None if found.formerly is None else spec.id,
+        changes=found.changes,
+        deprecated=spec.deprecated,
+    )
 
 
 def _without_networks(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lossplug_core.cli._output import columns, json_option, print_json, printable, provider_json
+from lossplug_core.cli._output import (
+    columns,
+    deprecation_json,
+    json_option,
+    print_json,
+    printable,
+    provider_json,
+)
+from lossplug_core.migration import fate, instead
 
 if TYPE_CHECKING:
     from lossplug_core.archive import Archive, SavedLoss
@@ -70,6 +78,12 @@ def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
     if presence.provider:
         version = "" if saved.version is None else f", spec version {presence.version}"
         yield "installed", f"{presence.provider}{version}"
+    if presence.id:
+        yield "now called", presence.id
+    for change in presence.changes:
+        yield "changed", printable(change)
+    if presence.deprecated:
+        yield "deprecated", f"{fate(presence.deprecated)}. {instead(presence.deprecated)}"
     if presence.problem:
         yield "problem", printable(presence.problem)
     if presence.fix:
@@ -94,6 +108,9 @@ def _json(saved: SavedLoss, presence: Presence) -> dict[str, Any]:
         "state": presence.state,
         "installed": provider_json(presence.provider) if presence.provider else None,
         "installed_spec_version": presence.version,
+        "now_called": presence.id,
+        "changes": presence.changes,
+        "deprecated": deprecation_json(presence.deprecated),
         "problem": presence.problem,
         "fix": presence.fix,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lossplug_core.cli import _complete
-from lossplug_core.cli._output import json_option, print_json, provider_json
+from lossplug_core.cli._output import deprecation_json, json_option, print_json, provider_json
 from lossplug_core.forms import PREDICTIONS, TARGETS
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ def _document(spec: LossSpec, doc: Docstring, aliases: tuple[str, ...]) -> dict[
         "raises": doc.raises,
         "aliases": aliases,
         "version": spec.version,
+        "history": spec.history,
+        "formerly": spec.formerly,
+        "deprecated": deprecation_json(spec.deprecated),
         "provider": None if spec.provider is None else provider_json(spec.provider),
         "paper": spec.paper,
         "paper_url": _url(spec.paper),

@@ -51,6 +51,9 @@ def test_a_loss_that_is_here(site, inspect) -> None:
             "target": "lossplug_fake_losses:sturdy",
         },
         "installed_spec_version": 1,
+        "now_called": None,
+        "changes": [],
+        "deprecated": None,
         "problem": None,
         "fix": None,
     }
