@@ -8,16 +8,21 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lossplug_core.cli._output import json_option, print_json
 from lossplug_core.errors import LossplugError
-from lossplug_core.scaffold import LICENSES
-
-if TYPE_CHECKING:
-    from lossplug_core.scaffold import Plugin
+from lossplug_core.scaffold import (
+    LICENSES,
+    Plugin,
+    check_free,
+    distribution_of,
+    email_address,
+    render,
+    write,
+)
 
 __all__ = ["command"]
 
@@ -31,7 +36,7 @@ _QUESTIONS = {
     "description": "What it is for, in one sentence",
     "author": "Author",
     "email": "E-mail of the author, or nothing",
-    "license": "License",
+    "license": f"License: {', '.join(LICENSES)}",
 }
 
 
@@ -63,8 +68,6 @@ def command(name: str, directory: Path | None, yes: bool, as_json: bool, **given
     as acme-losses, which stay as they are. What is not given is asked for on a terminal, and has
     its default elsewhere, or with --yes or --json. Nothing is ever overwritten.
     """
-    from lossplug_core.scaffold import check_free, distribution_of, render, write
-
     folder = directory or Path(distribution_of(name))
     check_free(folder)
     plugin = _plugin(name, given, asking=_on_a_terminal() and not (yes or as_json))
@@ -90,35 +93,29 @@ def command(name: str, directory: Path | None, yes: bool, as_json: bool, **given
 
 def _plugin(name: str, given: Mapping[str, str | None], *, asking: bool) -> Plugin:
     """What is given, completed by answers or by defaults."""
-    from lossplug_core.scaffold import Plugin
-
     decided = {field: value for field, value in given.items() if value is not None}
     plugin = Plugin.of(name, **decided)
-    for field, question in _QUESTIONS.items():
-        if field in decided:
-            continue
+    for field in [field for field in _QUESTIONS if field not in decided]:
         default = _from_git(field) or getattr(plugin, field)
-
-        def checked(answer: str, field: str = field) -> str:
-            try:
-                Plugin.of(name, **decided, **{field: answer})
-            except LossplugError as error:
-                raise click.BadParameter(str(error)) from error
-            return answer
-
-        decided[field] = (
-            click.prompt(question, default=default, value_proc=checked, err=True)
-            if asking
-            else default
-        )
+        decided[field] = _ask(field, default, name, decided) if asking else default
         plugin = Plugin.of(name, **decided)
     return plugin
 
 
+def _ask(field: str, default: str, name: str, decided: Mapping[str, str]) -> str:
+    def checked(answer: str) -> str:
+        try:
+            Plugin.of(name, **decided, **{field: answer})
+        except LossplugError as error:
+            raise click.BadParameter(str(error)) from error
+        return answer
+
+    answer: str = click.prompt(_QUESTIONS[field], default=default, value_proc=checked, err=True)
+    return answer
+
+
 def _from_git(field: str) -> str:
     """Who works here, as git knows it; nothing where it does not."""
-    from lossplug_core.scaffold import email_address
-
     if field not in ("author", "email"):
         return ""
     key = {"author": "user.name", "email": "user.email"}[field]

@@ -5,7 +5,7 @@ names go, and end in `.jinja`, so that no tool takes them for code of ours.
 """
 
 from lossplug_core.scaffold._folder import check_free, write
-from lossplug_core.scaffold._names import distribution_of, loss_name
+from lossplug_core.scaffold._names import distribution_of
 from lossplug_core.scaffold._plugin import LICENSES, Plugin, email_address
 from lossplug_core.scaffold._render import render
 
@@ -15,7 +15,6 @@ __all__ = [
     "check_free",
     "distribution_of",
     "email_address",
-    "loss_name",
     "render",
     "write",
 ]

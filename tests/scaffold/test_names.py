@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lossplug_core.errors import LossplugError
 from lossplug_core.names import is_distribution
-from lossplug_core.scaffold import Plugin, distribution_of, loss_name
+from lossplug_core.scaffold import Plugin, distribution_of
+from lossplug_core.scaffold._names import loss_name
 
 
 @pytest.mark.parametrize(
