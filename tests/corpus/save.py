@@ -1,0 +1,261 @@
+"""Save a model with each loss, as the versions that are installed do it.
+
+    python tests/corpus/save.py
+
+The models of a release are saved once, and never again: every later version has to load them and to
+give the same numbers. A loss that is new gets its row here, and its file with the next release. `tests/bridge/test_corpus.py` sees to that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from lossplug_core import TrainingModel, combine, get_loss
+from lossplug_core.schedules import Adjustable, Linear
+
+FOLDER = Path(__file__).parent
+rng = np.random.default_rng(0)
+X = rng.normal(size=(8, 4)).round(2)
+BINARY = (X[:, :1] > 0).astype(int)
+IDS = np.array([0, 1, 2, 0, 1, 2, 0, 0])
+ONE_HOT = np.eye(3, dtype=int)[IDS]
+VALUES = rng.normal(2, 3, size=(8, 3)).round(2)
+TEACHER = rng.normal(size=(8, 3)).round(2)
+
+
+class Saved(NamedTuple):
+    """A model of the corpus: its loss, its target, and how many outputs it has."""
+
+    loss: Callable[[], Any]
+    y: Any
+    units: int
+    trains_loss: bool = False
+    outputs: tuple[str, ...] = ()
+
+
+def network(units: int) -> keras.Model:
+    """A small model, of which every file holds the same."""
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)], name="network")
+
+
+def by_name(id: str, /, **arguments: Any) -> Callable[[], Any]:
+    """A loss that is made when it is its turn."""
+    return lambda: get_loss(id, **arguments)
+
+
+MODELS = {
+    "focal": Saved(by_name("imbalance/focal", gamma=3, alpha=0.3, from_logits=True), BINARY, 1),
+    "categorical_focal": Saved(
+        by_name(
+            "imbalance/categorical_focal",
+            gamma=1.5,
+            alpha=(1, 2, 3),
+            from_logits=True,
+            dtype="float32",
+        ),
+        IDS,
+        3,
+    ),
+    "weighted_binary_crossentropy": Saved(
+        by_name("imbalance/weighted_binary_crossentropy", positive_weight=3.0, from_logits=True),
+        BINARY,
+        1,
+    ),
+    "weighted_categorical_crossentropy": Saved(
+        by_name(
+            "imbalance/weighted_categorical_crossentropy", class_weights=[1, 3, 9], from_logits=True
+        ),
+        ONE_HOT,
+        3,
+    ),
+    "class_balanced": Saved(
+        by_name(
+            "imbalance/class_balanced",
+            samples_per_class=[900, 90, 10],
+            beta=0.9,
+            crossentropy="focal",
+            gamma=1.0,
+            from_logits=True,
+        ),
+        IDS,
+        3,
+    ),
+    "margin_hinge": Saved(
+        by_name("imbalance/margin_hinge", margin=(2.0, 0.5), squared=True), 2 * BINARY - 1, 1
+    ),
+    "contrastive": Saved(
+        by_name("metric-learning/contrastive", margin=2.0, normalize=True), IDS, 3
+    ),
+    "pair_contrastive": Saved(by_name("metric-learning/pair_contrastive", margin=2.0), BINARY, 1),
+    "supcon": Saved(
+        by_name(
+            "metric-learning/supcon",
+            temperature=0.5,
+            base_temperature=0.07,
+            average="anchors_with_positives",
+            reduction="sum",
+            name="pulled",
+        ),
+        IDS,
+        3,
+    ),
+    "triplet_semi_hard": Saved(
+        by_name("metric-learning/triplet_semi_hard", margin=0.7, distance="euclidean"), IDS, 3
+    ),
+    "scaled_squared_error": Saved(by_name("regression/scaled_squared_error", scale=7.0), VALUES, 3),
+    "gaussian_nll": Saved(
+        by_name("regression/gaussian_nll", epsilon=1e-3, full=True),
+        VALUES,
+        3,
+        outputs=("mean", "variance"),
+        trains_loss=True,
+    ),
+    "precomputed_distillation": Saved(
+        by_name("distillation/precomputed_distillation", temperature=4.0, alpha=0.9),
+        {"y_true": IDS, "teacher_logits": TEACHER},
+        3,
+        trains_loss=True,
+    ),
+    # What losses own: weights, states, networks.
+    "arcface": Saved(
+        by_name("metric-learning/arcface", num_classes=3, embedding_size=3, margin=0.3, scale=9.0),
+        IDS,
+        3,
+        trains_loss=True,
+    ),
+    "proxy_anchor": Saved(
+        by_name("metric-learning/proxy_anchor", num_classes=3, embedding_size=3, alpha=8.0),
+        IDS,
+        3,
+        trains_loss=True,
+    ),
+    "cross_batch_memory": Saved(
+        by_name("metric-learning/cross_batch_memory", embedding_size=3, memory_size=6, margin=0.8),
+        IDS,
+        3,
+        trains_loss=True,
+    ),
+    "running_class_balanced": Saved(
+        by_name("imbalance/running_class_balanced", num_classes=3, decay=0.5, from_logits=True),
+        IDS,
+        3,
+        trains_loss=True,
+    ),
+    "normalized_squared_error": Saved(
+        by_name("regression/normalized_squared_error", decay=0.7, outputs=3),
+        VALUES,
+        3,
+        trains_loss=True,
+    ),
+    "distillation": Saved(
+        lambda: get_loss("distillation/distillation", teacher=network(3), divergence="kl"),
+        IDS,
+        3,
+        trains_loss=True,
+    ),
+    "perceptual": Saved(
+        lambda: get_loss("distillation/perceptual", extractor=network(2)), X, 4, trains_loss=True
+    ),
+    # What is made of losses, and what changes in them.
+    "combined": Saved(
+        lambda: combine(
+            {
+                "imbalance/focal": {"weight": 0.5, "name": "hard"},
+                "mse": 2.0,
+                "regression/scaled_squared_error": Adjustable(0.25),
+            },
+            weighting="ema",
+        ),
+        BINARY,
+        1,
+        trains_loss=True,
+    ),
+    "scheduled": Saved(
+        by_name("imbalance/focal", gamma=Linear(4.0, 0.0, steps=8), from_logits=True),
+        BINARY,
+        1,
+        trains_loss=True,
+    ),
+    "huber_of_keras": Saved(by_name("keras/huber", delta=3.0), VALUES, 3),
+}
+
+
+def model_of(saved: Saved) -> keras.Model:
+    """The model, trained for two steps."""
+    keras.utils.set_random_seed(0)
+    if saved.outputs:
+        inputs = keras.Input((4,))
+        activations = {"variance": "softplus"}
+        model = keras.Model(
+            inputs,
+            {
+                name: keras.layers.Dense(saved.units, activations.get(name), name=name)(inputs)
+                for name in saved.outputs
+            },
+        )
+    else:
+        model = network(saved.units)
+    if saved.trains_loss:
+        model = TrainingModel(model)
+    model.compile(keras.optimizers.SGD(0.01), loss=saved.loss())
+    model.fit(X, arrays(saved.y), batch_size=4, shuffle=False, verbose=0)
+    return model
+
+
+def arrays(y: Any) -> Any:
+    """Targets as `fit` takes them; JSON has lists."""
+    return {name: np.array(y[name]) for name in y} if isinstance(y, dict) else np.array(y)
+
+
+def plain(y: Any) -> Any:
+    """Targets as JSON can hold them."""
+    return {name: y[name].tolist() for name in y} if isinstance(y, dict) else y.tolist()
+
+
+def save(folder: Path, models: dict[str, Saved]) -> None:
+    """Write the models that are not there yet, and the numbers that they must give."""
+    missing = [name for name in models if not (folder / f"{name}.keras").exists()]
+    if not missing:
+        sys.exit(f"{folder} has them all: what was saved once stays as it is.")
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = folder / "expected.json"
+    document = json.loads(numbers.read_text()) if numbers.exists() else {"x": X.tolist()}
+    expected = document.setdefault("models", {})
+    for name in missing:
+        saved, path = models[name], folder / f"{name}.keras"
+        model = model_of(saved)
+        value = model.evaluate(X, arrays(saved.y), batch_size=4, verbose=0, return_dict=True)
+        expected[name] = {"y": plain(saved.y), "loss": float(value["loss"])}
+        model.save(path)
+        compress(path)
+    numbers.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def compress(path: Path) -> None:
+    """Pack an archive again: most of what Keras writes of so small a model is zeros."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def main() -> None:
+    """Save those of the installed version."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER / version("lossplug-core"))
+    save(parser.parse_args().folder, MODELS)
+
+
+if __name__ == "__main__":
+    main()
