@@ -19,6 +19,7 @@ from lossplug_core.settings import strict
 
 if TYPE_CHECKING:
     from lossplug_core.spec import Provider
+    from lossplug_core.testing.check import Check
 
 __all__ = ["HookCaller", "Hooks", "hookimpl", "hookspec"]
 
@@ -51,6 +52,14 @@ class Hooks:
 
         Args:
             loss: The `keras.losses.Loss`.
+        """
+
+    @hookspec
+    def lossplug_checks(self) -> Iterable[Check]:  # type: ignore[empty-body]
+        """Add checks to the conformance kit.
+
+        Returns:
+            What `lossplug_core.testing.check` makes of functions.
         """
 
 

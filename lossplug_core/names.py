@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from packaging.utils import InvalidName, canonicalize_name
 
-__all__ = ["KERAS", "is_distribution", "key", "namespace_of", "normalized", "split"]
+__all__ = ["KERAS", "is_distribution", "is_name_of", "key", "namespace_of", "normalized", "split"]
 
 KERAS = "keras"
 """The namespace of Keras's own losses. No plugin can have it."""
@@ -65,3 +65,14 @@ def split(identifier: str) -> tuple[str | None, str]:
     """
     namespace, slash, name = identifier.strip().rpartition("/")
     return (normalized(namespace) if slash else None), name
+
+
+def is_name_of(identifier: str, id: str) -> bool:
+    """Whether an identifier, in any spelling and with or without a namespace, is that of an id.
+
+    Example:
+        >>> is_name_of("FocalLoss", "imbalance/focal"), is_name_of("other/focal", "imbalance/focal")
+        (True, False)
+    """
+    (namespace, name), (own, rest) = split(identifier), split(id)
+    return namespace in (None, own) and key(name) == key(rest)

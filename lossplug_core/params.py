@@ -27,7 +27,7 @@ from lossplug_core.spec import OPTIONS, LossSpec
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["REQUIRED", "Parameter", "coerce", "dump", "parameters_of", "refusals", "validate"]
+__all__ = ["REQUIRED", "Parameter", "admits_float", "coerce", "dump", "parameters_of", "refusals", "validate"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -197,7 +197,7 @@ def coerce(spec: LossSpec, parameter: Parameter, value: Any) -> Any:
 
 def _checked(spec: LossSpec, parameter: Parameter, schedule: Schedule) -> Schedule:
     """A schedule that never leaves the bounds of its parameter."""
-    if not _admits_float(parameter.annotation):
+    if not admits_float(parameter.annotation):
         raise ParameterError(
             f"The parameter {parameter.name!r} of {spec.id!r} cannot be a schedule.",
             expected=f"{parameter.name}: {parameter.type_text}",
@@ -219,13 +219,13 @@ def _checked(spec: LossSpec, parameter: Parameter, schedule: Schedule) -> Schedu
     return schedule
 
 
-def _admits_float(annotation: Any) -> bool:
+def admits_float(annotation: Any) -> bool:
     """Whether a float is among the types of a parameter."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        return _admits_float(arguments[0])
+        return admits_float(arguments[0])
     if origin in (typing.Union, type(int | str)):
-        return any(map(_admits_float, arguments))
+        return any(map(admits_float, arguments))
     return annotation is float
 
 

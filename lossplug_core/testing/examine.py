@@ -1,0 +1,286 @@
+"""Losses by name, checked one by one: what all three ways in have in common."""
+
+from __future__ import annotations
+
+import difflib
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from lossplug_core._app import registry
+from lossplug_core.discovery import Entry
+from lossplug_core._backend import backend
+from lossplug_core.errors import IdentifierError, LossplugError, ParameterError
+from lossplug_core.names import KERAS, normalized
+from lossplug_core.spec import LossSpec, spec_of
+from lossplug_core.testing.check import (
+    PROFILES,
+    Check,
+    ConformanceError,
+    Profile,
+    Result,
+    SkippedError,
+)
+from lossplug_core.testing.expected import check_expected, expected_reason, judged
+from lossplug_core.testing.oracles import Oracles, of_loss, read_oracles
+
+__all__ = ["Examination", "checks", "examine", "run_checks", "select_checks", "select_losses"]
+
+Loss = str | LossSpec | Callable[..., Any]
+
+_LOADS = "loads"
+_TIME_LIMIT = 60
+
+
+def checks(*, thorough: bool = True) -> dict[str, Check]:
+    """The checks by id: ours, and those that hook plugins add."""
+    from lossplug_core.testing.checks import CHECKS
+
+    added = [check for some in registry.hooks.call("lossplug_checks") for check in some]
+    if wrong := [check for check in added if not isinstance(check, Check)]:
+        raise ParameterError(
+            "A hook plugin adds a check that is none.",
+            expected="what lossplug_core.testing.check makes of a function",
+            received=wrong[0],
+        )
+    return {check.id: check for check in (*CHECKS, *added) if thorough or not check.thorough}
+
+
+def select_losses(losses: Loss | Iterable[Loss]) -> list[str | LossSpec]:
+    """Ids, namespaces, distributions, functions and specs as a list of ids and specs.
+
+    Raises:
+        LossplugError: One of them means no loss.
+    """
+    some = [losses] if isinstance(losses, (str, LossSpec)) or callable(losses) else losses
+    return list(dict.fromkeys(found for loss in some for found in _selected(loss)))
+
+
+def _selected(loss: Loss) -> list[str | LossSpec]:
+    if isinstance(loss, LossSpec):
+        return [loss]
+    if not isinstance(loss, str):
+        spec = spec_of(loss)
+        if spec is None:
+            raise IdentifierError(
+                "This is not a loss.", expected="a name, or a function marked @loss", received=loss
+            )
+        known = registry.identify(loss)
+        return [spec if known is None else known.id]
+    word = normalized(loss) if "/" not in loss else None
+    owned = [e for e in registry.found.losses if word in (e.namespace, e.provider.distribution)]
+    entries: list[Entry] = owned or [registry.entry(loss)]
+    if entries[0].namespace == KERAS:
+        raise ParameterError(
+            "Keras's own losses are not plugins.", expected="a loss of a plugin", received=loss
+        )
+    return [entry.id for entry in entries]
+
+
+class Examination:
+    """One loss and what came of its checks, each of which runs once.
+
+    Args:
+        loss: Its id, or the spec of one that no plugin provides.
+        profile: `"quick"` or `"thorough"`.
+        seed: Decides which examples are drawn.
+        oracles: For its conventions, what gives the same values.
+    """
+
+    def __init__(
+        self,
+        loss: str | LossSpec,
+        *,
+        profile: Profile = "quick",
+        seed: int = 0,
+        oracles: Mapping[str | None, Callable[..., Any]] | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise ParameterError(
+                "There is no such profile.", expected=" or ".join(PROFILES), received=profile
+            )
+        self.loss, self.profile, self.seed = loss, profile, seed
+        self._oracles = dict(oracles or {})
+        self._checks = checks(thorough=profile == "thorough")
+        self._results: dict[str, Result] = {}
+        self._subject: Any = None
+
+    @property
+    def id(self) -> str:
+        """The id of the loss."""
+        return self.loss if isinstance(self.loss, str) else self.loss.id
+
+    def result(self, check: str) -> Result:
+        """What came of a check, and first of those that it needs."""
+        if check not in self._results:
+            self._results[check] = self._run(self._checks[check])
+        return self._results[check]
+
+    def _run(self, check: Check) -> Result:
+        begin = time.perf_counter()
+        status, message, example = "passed", "", ""
+        try:
+            if check.id != _LOADS and not self.result(_LOADS).ok:
+                raise SkippedError(f"it rests on {_LOADS!r}, which failed")
+            subject = self._loaded()
+            if reason := self._reason(check, subject.spec):
+                raise SkippedError(reason)
+            with _time_limit(_TIME_LIMIT):
+                check.run(subject)
+        except SkippedError as error:
+            status, message = "skipped", str(error)
+        except (Exception, SystemExit) as error:
+            status, message = "failed", _told(error)
+            example = getattr(error, "example", "")
+        return Result(
+            loss=self.id,
+            check=check.id,
+            backend=_backend(),
+            status=status,  # type: ignore[arg-type]
+            message=message,
+            example=example,
+            reproduce=self._command(check) if status == "failed" else "",
+            seconds=time.perf_counter() - begin,
+        )
+
+    def _loaded(self) -> Any:
+        from lossplug_core.testing.subject import Subject
+
+        if self._subject is None:
+            spec = registry.find(self.loss) if isinstance(self.loss, str) else self.loss
+            self._subject = Subject(spec, self.profile, self.seed, self._oracles)
+        return self._subject
+
+    def _reason(self, check: Check, spec: LossSpec) -> str | None:
+        """Why a check is skipped, or None."""
+        if (reason := check.skip(spec)) is not None:
+            return reason
+        for need in check.needs:
+            if not (found := self.result(need)).ok:
+                return f"it rests on {need!r}, which failed"
+            if found.status == "skipped" and "rests on" in found.message:
+                return found.message
+        return None
+
+    def _command(self, check: Check) -> str:
+        if not isinstance(self.loss, str):
+            return ""
+        profile = "" if self.profile == "quick" else f" --profile {self.profile}"
+        seed = f" --seed {self.seed}" if self.seed else ""
+        return f"lossplug check {self.id} --check {check.id} --backend {_backend()}{profile}{seed}"
+
+
+def run_checks(
+    losses: Loss | Iterable[Loss],
+    *,
+    profile: Profile = "quick",
+    only: Iterable[str] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+    oracles: Oracles | None = None,
+    seed: int = 0,
+) -> list[Result]:
+    """Check losses in this process, on its backend.
+
+    Args:
+        losses: Ids, namespaces or distributions, functions marked `@loss`, specs; one or several.
+        profile: `"quick"`, a few examples; `"thorough"`, many, and all checks.
+        only: The ids of the checks to run; all of the profile if None.
+        expected_failures: Reasons by `"check"` or `"loss:check"`. What is expected to fail and
+            passes is a failure.
+        oracles: For a loss, by id or name: for its conventions, `(y_true, y_pred, **parameters) ->
+            values` in NumPy. The convention None is the loss's own definition.
+        seed: Decides which examples are drawn.
+
+    Returns:
+        One result for each loss and check, in order.
+
+    Raises:
+        LossplugError: A name means no loss, or there is no such check or profile.
+
+    Example:
+        >>> results = run_checks("imbalance/focal", only=["signature", "defaults"])
+        >>> [(result.check, result.status) for result in results]
+        [('signature', 'passed'), ('defaults', 'passed')]
+    """
+    expected = expected_failures or {}
+    ids = select_checks(only, thorough=profile == "thorough")
+    selected = select_losses(losses)
+    check_expected(expected, selected, checks())
+    results = []
+    for loss in selected:
+        examination = Examination(loss, profile=profile, seed=seed, oracles=of_loss(oracles, loss))
+        for id in ids:
+            result = examination.result(id)
+            results.append(judged(result, expected_reason(expected, examination.id, id)))
+    return results
+
+
+def select_checks(only: Iterable[str] | None, *, thorough: bool) -> list[str]:
+    """The ids of the checks to run.
+
+    Raises:
+        ParameterError: There is no such check.
+    """
+    known = checks()
+    for id in only or ():
+        if id not in known:
+            raise ParameterError(
+                "There is no such check.",
+                expected=f"one of {', '.join(known)}",
+                received=id,
+                nearest=difflib.get_close_matches(id, known, n=1),
+            )
+    wanted = set(only or checks(thorough=thorough))
+    return [id for id in known if id in wanted]
+
+
+def examine(
+    loss: str, check: str, profile: Profile, seed: int, oracles: str | None
+) -> dict[str, Any]:
+    """The result of one check, as plain data: what a `Worker` is asked for.
+
+    What came of the other checks of the loss is remembered, for the next question.
+    """
+    return _examination(loss, profile, seed, oracles).result(check).as_dict()
+
+
+@lru_cache(maxsize=1)
+def _examination(loss: str, profile: Profile, seed: int, oracles: str | None) -> Examination:
+    given = of_loss(read_oracles(oracles) if oracles else None, loss)
+    return Examination(loss, profile=profile, seed=seed, oracles=given)
+
+
+@contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """Stop what takes too long, where the system has alarms and this is the main thread."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise ConformanceError(f"It does not end within {seconds} s.")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _told(error: BaseException) -> str:
+    """An error as a message: ours as they are, others with the place where they were raised."""
+    if isinstance(error, LossplugError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error}\n  at {place.filename}:{place.lineno}"
+
+
+def _backend() -> str:
+    return backend().name
