@@ -13,6 +13,7 @@ import pytest
 
 import lossplug_core
 from lossplug_core import (
+    ChangedLossWarning,
     ConfigError,
     FutureVersionError,
     LossNotInstalledError,
@@ -181,7 +182,8 @@ def test_an_older_config_is_migrated_by_the_author(site, tmp_path) -> None:
     )
     config = get_loss("one").get_config()
     old = {**config, "spec_version": 1, "parameters": {"factor": 3}}
-    assert lossplug_core.PluginLoss.from_config(old).parameters == {"scale": 6.0}
+    with pytest.warns(ChangedLossWarning, match="version 2"):
+        assert lossplug_core.PluginLoss.from_config(old).parameters == {"scale": 6.0}
     with pytest.raises(ConfigError, match="cannot migrate"):
         lossplug_core.PluginLoss.from_config({**old, "parameters": {}})
 

@@ -1,16 +1,23 @@
 """Save a model with each loss, as the versions that are installed do it.
 
     python tests/corpus/save.py
+    python tests/corpus/save.py --fictional
 
 The models of a release are saved once, and never again: every later version has to load them and to
-give the same numbers. A loss that is new gets its row here, and its file with the next release. `tests/bridge/test_corpus.py` sees to that.
+give the same numbers. A loss that is new gets its row here, and its file with the next release.
+`tests/bridge/test_corpus.py` sees to that.
+
+The fictional ones are saved by an older version of a plugin that exists in two versions here, and
+loaded with the newer one by `tests/bridge/test_migration.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -190,6 +197,44 @@ MODELS = {
 }
 
 
+FICTIONAL = {
+    "a_renamed_parameter": Saved(by_name("fictional/powered", focus=3.0), VALUES, 3),
+    "a_renamed_loss": Saved(
+        by_name("fictional/centred_error", scale=2.0), VALUES, 3, trains_loss=True
+    ),
+    "a_new_formula": Saved(by_name("fictional/squared"), VALUES, 3),
+    "a_loss_that_moved": Saved(by_name("former/shifted", by=0.5), VALUES, 3),
+    "one_loss_twice": Saved(
+        lambda: combine(
+            [get_loss("fictional/powered", focus=2.0), get_loss("fictional/powered", focus=2.0)]
+        ),
+        VALUES,
+        3,
+    ),
+    "one_loss_for_two_outputs": Saved(
+        lambda: {name: get_loss("fictional/powered", focus=2.0) for name in ("a", "b")},
+        {"a": VALUES, "b": VALUES},
+        3,
+        outputs=("a", "b"),
+    ),
+}
+
+
+def install_fictional(folder: Path) -> None:
+    """The older version of the fictional plugin, and the one that had one of its losses."""
+    shutil.copy(FOLDER / "fictional" / "older.py", folder / "fictional_older.py")
+    losses = {"fictional": ("powered", "centred_error", "squared"), "former": ("shifted",)}
+    for namespace, names in losses.items():
+        info = folder / f"lossplug_{namespace}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: lossplug-{namespace}\nVersion: 1.0\n"
+        )
+        lines = [f"{name} = fictional_older:{name}" for name in names]
+        (info / "entry_points.txt").write_text("\n".join(["[lossplug.losses]", *lines]) + "\n")
+    sys.path.insert(0, str(folder))
+
+
 def model_of(saved: Saved) -> keras.Model:
     """The model, trained for two steps."""
     keras.utils.set_random_seed(0)
@@ -251,10 +296,17 @@ def compress(path: Path) -> None:
 
 
 def main() -> None:
-    """Save those of the installed version."""
+    """Save those of the installed version, or the fictional ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=FOLDER / version("lossplug-core"))
-    save(parser.parse_args().folder, MODELS)
+    parser.add_argument("--fictional", action="store_true")
+    options = parser.parse_args()
+    if options.fictional:
+        with tempfile.TemporaryDirectory() as folder:
+            install_fictional(Path(folder))
+            save(FOLDER / "fictional", FICTIONAL)
+    else:
+        save(options.folder, MODELS)
 
 
 if __name__ == "__main__":
