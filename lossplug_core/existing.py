@@ -234,9 +234,8 @@ class _Existing:
 
     def __init__(self, original: Any, parameters: Iterable[inspect.Parameter]) -> None:
         self.original = original
-        name = type(original).__name__
-        self.__name__ = getattr(original, "__name__", name)
-        self.__qualname__ = getattr(original, "__qualname__", name)
+        # No `__qualname__`: that is how an entry point finds the original.
+        self.__name__ = getattr(original, "__name__", type(original).__name__)
         self.__module__ = getattr(original, "__module__", "")
         # Not what is inherited: a class without a docstring would have that of Keras.
         self.__doc__ = vars(original).get("__doc__") if hasattr(original, "__dict__") else None
