@@ -70,7 +70,8 @@ def test_its_tests_can_fail(author, plugin) -> None:
     right = module.read_text(encoding="utf-8")
     module.write_text(right.replace("ops.sqrt", "ops.square"), encoding="utf-8")
     try:
-        assert "failed" in author.does("python -m pytest || true", cwd=plugin).stdout
+        failed = author.does("python -m pytest tests/test_values.py || true", cwd=plugin).stdout
+        assert "FAILED tests/test_values.py::test_value[a right angle]" in failed
     finally:
         module.write_text(right, encoding="utf-8")
 
