@@ -237,10 +237,8 @@ class _Existing:
         # No `__qualname__`: that is how an entry point finds the original.
         self.__name__ = getattr(original, "__name__", type(original).__name__)
         self.__module__ = getattr(original, "__module__", "")
-        # Not what is inherited: a class without a docstring would have that of Keras.
-        self.__doc__ = vars(original).get("__doc__") if hasattr(original, "__dict__") else None
-        if inspect.isroutine(original):
-            self.__doc__ = original.__doc__
+        of_its_own = isinstance(original, type) or inspect.isroutine(original)
+        self.__doc__ = original.__doc__ if of_its_own else None
         two = [inspect.Parameter(n, _PLAIN) for n in ("y_true", "y_pred")]
         self.__signature__ = inspect.Signature([*two, *parameters])
 

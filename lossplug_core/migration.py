@@ -124,7 +124,8 @@ def is_named(identifier: str, id: str) -> bool:
 
 def former_id(identifier: str, spec: LossSpec) -> str | None:
     """The former id by which an identifier finds a loss; None if it has that name today."""
-    if is_named(identifier, spec.id):
+    present = (as_id(name, spec.namespace) for name in (spec.name, *spec.aliases))
+    if any(is_named(identifier, id) for id in present):
         return None
     return next((old for old in spec.formerly if is_named(identifier, old)), None)
 

@@ -281,6 +281,13 @@ def test_a_rule_against_all_of_the_older_distribution_leaves_the_new_id_alone(
     assert find_spec("fake/new").id == "fake/new"
 
 
+@pytest.mark.parametrize("word", ["acme/other", "other/old", "other/new"])
+def test_a_rule_against_another_loss_is_not_one_against_this(site, monkeypatch, word) -> None:
+    install(site, "lossplug-fake", "acme.old")
+    monkeypatch.setenv("LOSSPLUG_DISABLE", word)
+    assert find_spec("acme/old").id == find_spec("fake/new").id == "fake/new"
+
+
 @pytest.mark.parametrize("forbidden", ["fake/new", "acme/old"])
 @pytest.mark.parametrize("asked", ["fake/new", "acme/old", "old"])
 def test_a_veto_is_asked_about_each_id(site, forbidden, asked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import pickle
@@ -130,6 +131,21 @@ def test_where_nothing_is_said_of_the_target_it_is_given_as_it_is(older) -> None
     assert numbers(get_loss("powered", reduction="none")(Y[:1], PRED)).shape == (4,)
 
 
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [("float64", "float32"), ("float16", "float32"), ("int32", "int32"), ("bool", "bool")],
+)
+def test_of_such_a_target_only_floats_change_their_dtype(given, received) -> None:
+    seen = []
+
+    def spying(target, output):
+        seen.append(keras.backend.standardize_dtype(target.dtype))
+        return ops.mean(output, axis=-1)
+
+    get_loss(from_callable(spying))(np.ones((4, 3), given), PRED)
+    assert seen == [received]
+
+
 def test_where_the_forms_are_said_the_target_is_checked(older) -> None:
     with pytest.raises(DataError, match="not shaped like y_pred"):
         get_loss("described")(Y[:, :2], PRED)
@@ -178,6 +194,9 @@ def test_the_function_or_class_itself_is_known_where_it_is_installed(older) -> N
     assert get_loss(older_losses.QuantileLoss).spec.id == "acme-losses/quantile"
     assert get_loss(older_losses.described).spec.name == "described"
     assert registry.identify(lambda y_true, y_pred: y_pred) is None
+    # A wrapper says that it is the function, and is not.
+    wrapper = functools.wraps(older_losses.powered)(lambda *data: older_losses.powered(*data))
+    assert registry.identify(wrapper) is None
 
 
 def test_a_number_of_a_function_may_be_a_schedule(older) -> None:

@@ -175,6 +175,31 @@ def test_a_present_name_warns_of_nothing() -> None:
         assert told(lambda name=name: get_loss(name))[1] == []
 
 
+def test_what_several_parts_of_a_combination_have_in_common_is_said_once() -> None:
+    _, (warning,) = told(lambda: combine([("former/shifted", 1.0), ("former/shifted", 2.0)]))
+    assert type(warning.message) is DeprecatedLossWarning
+
+
+@pytest.mark.parametrize("name", ["new", "newer", "moved/new", "moved/newer"])
+def test_a_loss_that_moved_with_its_names_has_them_still(site, name) -> None:
+    source = """
+        from lossplug_core import loss
+
+        @loss(y_true="values", y_pred="values", aliases=("newer",),
+              formerly=("away/new", "away/newer"))
+        def new(y_true, y_pred):
+            return abs(y_true - y_pred)
+    """
+    site.install(
+        "lossplug-moved",
+        modules={"moved": source},
+        entry_points="[lossplug.losses]\nnew = moved:new\nnewer = moved:new\n"
+        "[lossplug.formerly]\naway.new = moved:new\naway.newer = moved:new\n",
+    )
+    assert told(lambda: get_loss(name))[1] == []
+    assert len(told(lambda: get_loss("away/newer"))[1]) == 1
+
+
 def test_an_old_name_that_was_left_among_the_names_of_today_warns_as_well(site) -> None:
     source = """
         from lossplug_core import loss
