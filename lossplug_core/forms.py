@@ -34,6 +34,7 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType(
         "embeddings": "one vector per sample",
         "logits": "real numbers, before the sigmoid or softmax",
         "probabilities": "numbers between 0 and 1, after the sigmoid or softmax",
+        "scales": "positive numbers, such as a variance",
         "scores": "real numbers whose sign is the decision",
         "values": "real numbers",
     }
@@ -42,12 +43,12 @@ PREDICTIONS: Mapping[str, str] = MappingProxyType(
 
 
 def read(loss: str, argument: str, text: str) -> tuple[str, ...]:
-    """The forms that a loss declares for `y_true` or `y_pred`, joined by `|`.
+    """The forms that a loss declares for an argument, joined by `|`.
 
     Raises:
         SpecError: A form is unknown.
     """
-    known = {"y_true": TARGETS, "y_pred": PREDICTIONS}[argument]
+    known = TARGETS if argument in ("y_true", "targets") else PREDICTIONS
     forms = tuple(part.strip() for part in text.split("|"))
     for form in forms:
         if form not in known:

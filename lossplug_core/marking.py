@@ -34,13 +34,14 @@ def loss(
     formerly: Iterable[str] = (),
     deprecated: Deprecation | None = None,
     weights: Mapping[str, Weight] | Callable[..., Mapping[str, Weight]] | None = None,
-    targets: Iterable[str] = (),
-    outputs: Iterable[str] = (),
+    targets: Iterable[str] | Mapping[str, str] = (),
+    outputs: Iterable[str] | Mapping[str, str] = (),
     adapts: Mapping[str, Callable[..., Any]] | None = None,
     range: tuple[float | None, float | None] = (None, None),
     at_target: Literal["zero", "minimum"] | None = None,
     compares_samples: bool | None = None,
     memory: Memory | None = None,
+    stops_gradient: bool = False,
 ) -> Callable[[_F], _F]:
     """Mark a function as a loss. The function itself stays as it is.
 
@@ -61,17 +62,20 @@ def loss(
         weights: The weights that it owns: `Weight`s by name, or a function that returns them and
             whose arguments are some of the parameters. The function takes `weights`, a mapping.
         targets: Names of further targets (a mask, a teacher's logits), each of which is a keyword
-            argument of the function. `inputs` is what the model was given.
-        outputs: Names of the outputs that it compares, if they are several.
+            argument of the function. `inputs` is what the model was given. A mapping also tells
+            their forms, keys of `TARGETS`; else they are real numbers shaped like the prediction.
+        outputs: Names of the outputs that it compares, if they are several. A mapping also tells
+            their forms, keys of `PREDICTIONS`; else each is a `y_pred`.
         adapts: For a parameter that can be learned from data before training, a function of an
             iterable of batches of targets, such as `lossplug_core.statistics.class_counts`.
         range: Bounds of its values, None where there is none: what it promises, and the conformance
-            kit checks, as the next three.
+            kit checks, as those that follow.
         at_target: `"zero"` or `"minimum"`: what its value is where the prediction is the target.
         compares_samples: Whether a sample's value depends on the others of its batch. None means
             that losses on labels or embeddings do.
         memory: How the largest tensor that it makes grows: with the `"batch"`, or with
             `"batch**2"`, which None means for a loss that compares samples.
+        stops_gradient: Whether it takes something that depends on the prediction for a constant.
 
     Returns:
         A decorator that returns the function unchanged, described by a `LossSpec`.
@@ -110,6 +114,7 @@ def loss(
             at_target=at_target,
             compares_samples=compares_samples,
             memory=memory,
+            stops_gradient=stops_gradient,
         )
         setattr(function, ATTRIBUTE, spec)
         return function
@@ -136,6 +141,10 @@ def describe(
     compares = declared.pop("compares_samples", None)
     compares = "labels" in true or "embeddings" in pred if compares is None else compares
     memory: Memory = declared.pop("memory", None) or ("batch**2" if compares else "batch")
+    declared["forms"] = {
+        **_forms_of(name, "targets", declared.get("targets")),
+        **_forms_of(name, "outputs", declared.get("outputs")),
+    }
     for key, plain in _PLAIN.items():
         if key in declared:
             declared[key] = plain(declared[key])
@@ -151,6 +160,14 @@ def describe(
     )
     _check_signature(spec)
     return spec
+
+
+def _forms_of(name: str, argument: str, declared: Any) -> Mapping[str, str]:
+    """The forms of targets or outputs, where they are told."""
+    found = declared if isinstance(declared, Mapping) else {}
+    for form in found.values():
+        forms.read(name, argument, form)
+    return found
 
 
 def _copied(value: Any) -> Any:

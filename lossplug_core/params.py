@@ -27,7 +27,16 @@ from lossplug_core.spec import OPTIONS, LossSpec
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["REQUIRED", "Parameter", "admits_float", "coerce", "dump", "parameters_of", "refusals", "validate"]
+__all__ = [
+    "REQUIRED",
+    "Parameter",
+    "admits_float",
+    "coerce",
+    "dump",
+    "parameters_of",
+    "refusals",
+    "validate",
+]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""

@@ -116,12 +116,14 @@ class LossSpec:
         targets: The names of further targets, which the function takes as keyword arguments.
         outputs: The names of the outputs that it compares, if they are several: `y_pred` is then a
             mapping from them.
+        forms: The forms of further targets and of outputs, by name, where they are told.
         adapts: The parameters that `adapt` can learn from data, each with the function that does.
         range: The bounds of its values; None where there is none.
         at_target: What its value is where the prediction is the target: `"zero"`, or the
             `"minimum"` over predictions; None if neither.
         compares_samples: Whether the value of a sample depends on the others of its batch.
         memory: How the largest tensor that it makes grows with the batch.
+        stops_gradient: Whether it takes something that depends on the prediction for a constant.
         namespace: The namespace of the plugin; None until an installed plugin provides the loss.
         provider: Where the loss comes from; None until an installed plugin provides the loss.
         parameter_types: Types of parameters that the signature does not tell, as Keras's do not.
@@ -144,11 +146,13 @@ class LossSpec:
     )
     targets: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict, hash=False)
     adapts: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
     range: tuple[float | None, float | None] = (None, None)
     at_target: Literal["zero", "minimum"] | None = None
     compares_samples: bool = False
     memory: Memory = "batch"
+    stops_gradient: bool = False
     namespace: str | None = None
     provider: Provider | None = None
     parameter_types: tuple[tuple[str, Any], ...] = ()

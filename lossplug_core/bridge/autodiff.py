@@ -45,7 +45,8 @@ def _tensorflow(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple
         )
 
     if jit:
-        run = tf.function(run, jit_compile=True)
+        # As Keras does in its training step: Python that looks at a tensor is not rewritten.
+        run = tf.function(run, jit_compile=True, autograph=False)
     return run(y_pred)
 
 

@@ -23,7 +23,7 @@ from lossplug_core.errors import LossplugError, PluginWarning
 
 __all__ = ["main"]
 
-_COMMANDS = ("doctor", "inspect", "list", "new", "plot", "show", "why")
+_COMMANDS = ("check", "doctor", "inspect", "list", "new", "plot", "show", "why")
 
 _EPILOG = """\b
 Complete ids with the Tab key:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from lossplug_core._app import registry
+from lossplug_core._entries import name_findings
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.cli import _lifecycle
 from lossplug_core.discovery import Entry, Finding, Scan
@@ -34,7 +35,7 @@ def findings() -> list[Finding]:
         ]
     plugins = {entry: spec for entry, spec in loaded if not isinstance(spec, KerasLoss)}
     for entry, spec in plugins.items():
-        found += [*_aliases(entry, spec), *_parameters(entry, spec)]
+        found += [*name_findings(entry, spec), *_parameters(entry, spec)]
     return [*found, *_lifecycle.findings(plugins)]
 
 
@@ -82,29 +83,6 @@ def _unused_words(found: Scan) -> Iterator[Finding]:
             "This word of LOSSPLUG_DISABLE switches nothing off.",
             f"Write {near[0]} instead." if near else "Take it out of LOSSPLUG_DISABLE.",
         )
-
-
-def _aliases(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
-    """Aliases that only the entry points know, or only `@loss`."""
-    target, distribution = entry.provider.target, entry.provider.distribution
-    installed = {key(name): name for name in (entry.name, *entry.aliases)}
-    declared = {key(name): name for name in spec.aliases}
-    former = {key(split(old)[1]) for old in spec.formerly}
-    for name in (declared[same] for same in declared if same not in installed):
-        yield Finding(
-            "alias-without-entry-point",
-            entry.id,
-            f"@loss declares the alias {name!r}, which no entry point has: nobody can find it.",
-            f'For the author of {distribution}: add the entry point {name} = "{target}".',
-        )
-    for name in (installed[key(alias)] for alias in entry.aliases):
-        if key(name) not in declared and key(name) not in former:
-            yield Finding(
-                "undeclared-alias",
-                entry.id,
-                f"The entry point {name!r} is an alias that @loss does not declare.",
-                f"For the author of {distribution}: add it to the aliases of {target}.",
-            )
 
 
 def _parameters(entry: Entry, spec: LossSpec) -> Iterator[Finding]:

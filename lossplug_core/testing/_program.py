@@ -89,8 +89,16 @@ def _check(**arguments: Any) -> dict[str, Any]:
     return examine(**arguments)
 
 
+def _checks(only: tuple[str, ...], profile: str) -> list[str]:
+    """The ids of the checks to run."""
+    from lossplug_core.testing.examine import select_checks
+
+    return select_checks(only, thorough=profile == "thorough")
+
+
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "check": _check,
+    "checks": _checks,
     "evaluate": _evaluate,
     "load": _load,
 }

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["compiled", "double_precision", "largest_tensor", "raw", "unknown_batch"]
+__all__ = [
+    "compiled",
+    "double_precision",
+    "has_double_precision",
+    "largest_tensor",
+    "raw",
+    "unknown_batch",
+]
 
 Function = Callable[..., Any]
 
@@ -28,13 +36,21 @@ def double_precision() -> Iterator[None]:
         yield
 
 
+@lru_cache(maxsize=1)
+def has_double_precision() -> bool:
+    """Whether Keras takes the mean of float64 in float64; on JAX and torch it does not."""
+    with double_precision():
+        third = keras.ops.mean(keras.ops.convert_to_tensor([1 / 3], dtype="float64"))
+        return float(third) == 1 / 3
+
+
 def compiled(function: Function) -> Function:
     """A function of tensors, compiled as this backend compiles: `jax.jit`, XLA, `torch.compile`."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=True)  # type: ignore[no-any-return]
+        return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
     if backend == "jax":
         import jax
 
@@ -53,7 +69,7 @@ def unknown_batch(function: Function, like: Any) -> Function | None:
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, *like.shape[1:]), like.dtype)]
-    return tf.function(function, input_signature=signature)  # type: ignore[no-any-return]
+    return tf.function(function, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 def largest_tensor(function: Function, at: Any) -> int:
@@ -64,13 +80,13 @@ def largest_tensor(function: Function, at: Any) -> int:
         at: Where it is calculated.
     """
     at = keras.ops.convert_to_tensor(at)
-    return _LARGEST[keras.backend.backend()](function, at)
+    return int(_LARGEST[keras.backend.backend()](function, at))
 
 
-def _of_tensorflow(function: Function, at: Any) -> int:
+def _of_tensorflow(function: Function, at: Any) -> Any:
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(at: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(at)
@@ -84,7 +100,7 @@ def _of_tensorflow(function: Function, at: Any) -> int:
     return max(math.prod(sizes) for sizes in known if -1 not in sizes)
 
 
-def _of_jax(function: Function, at: Any) -> int:
+def _of_jax(function: Function, at: Any) -> Any:
     import jax
 
     def largest(jaxpr: Any) -> int:
@@ -96,12 +112,12 @@ def _of_jax(function: Function, at: Any) -> int:
             for part in (value if isinstance(value, (tuple, list)) else [value])
             if hasattr(part, "eqns") or hasattr(getattr(part, "jaxpr", None), "eqns")
         ]
-        return max([0, *sizes, *inner])
+        return int(max([0, *sizes, *inner]))
 
     return largest(jax.make_jaxpr(jax.grad(lambda at: function(at).sum()))(at).jaxpr)
 
 
-def _of_torch(function: Function, at: Any) -> int:
+def _of_torch(function: Function, at: Any) -> Any:
     import torch
 
     at = at.detach().requires_grad_(True)

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from lossplug_core._app import registry
-from lossplug_core.discovery import Entry
 from lossplug_core._backend import backend
+from lossplug_core.discovery import Entry
 from lossplug_core.errors import IdentifierError, LossplugError, ParameterError
 from lossplug_core.names import KERAS, normalized
 from lossplug_core.spec import LossSpec, spec_of
@@ -110,10 +110,22 @@ class Examination:
         self._results: dict[str, Result] = {}
         self._subject: Any = None
 
+    def start(self) -> None:
+        """Start the other process that some checks need, while the first of them run here."""
+        from lossplug_core.testing.worker import worker
+
+        if isinstance(self.loss, str):
+            worker(_backend()).start()
+
     @property
     def id(self) -> str:
         """The id of the loss."""
         return self.loss if isinstance(self.loss, str) else self.loss.id
+
+    def believe(self, results: Iterable[Result]) -> None:
+        """Take results for known."""
+        for result in results:
+            self._results.setdefault(result.check, result)
 
     def result(self, check: str) -> Result:
         """What came of a check, and first of those that it needs."""
@@ -214,6 +226,8 @@ def run_checks(
     results = []
     for loss in selected:
         examination = Examination(loss, profile=profile, seed=seed, oracles=of_loss(oracles, loss))
+        if "saved-model" in ids:
+            examination.start()
         for id in ids:
             result = examination.result(id)
             results.append(judged(result, expected_reason(expected, examination.id, id)))
@@ -240,13 +254,21 @@ def select_checks(only: Iterable[str] | None, *, thorough: bool) -> list[str]:
 
 
 def examine(
-    loss: str, check: str, profile: Profile, seed: int, oracles: str | None
+    loss: str,
+    check: str,
+    profile: Profile,
+    seed: int,
+    oracles: str | None,
+    known: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The result of one check, as plain data: what a `Worker` is asked for.
 
-    What came of the other checks of the loss is remembered, for the next question.
+    What came of the other checks of the loss is remembered, and what is known already, perhaps from
+    a process that did not survive it, is believed.
     """
-    return _examination(loss, profile, seed, oracles).result(check).as_dict()
+    examination = _examination(loss, profile, seed, oracles)
+    examination.believe(Result.from_dict(result) for result in known.values())
+    return examination.result(check).as_dict()
 
 
 @lru_cache(maxsize=1)

@@ -96,9 +96,8 @@ def _typed(
         return st.sampled_from(arguments)
     if origin in (tuple, list):
         count = next((_size(m, sizes) for m in marks if isinstance(m, Dimension)), None)
-        few = {"min_size": count or 1, "max_size": count or 3}
-        items = st.lists(_typed(arguments[0], parameter, sizes, wide), **few)
-        return items.map(tuple)
+        one = _typed(arguments[0], parameter, sizes, wide)
+        return st.lists(one, min_size=count or 1, max_size=count or 3).map(tuple)
     if annotation is type(None):
         return st.none()
     if annotation is bool:
@@ -214,25 +213,41 @@ def samples(
     def draw_sample(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Sample:
         y_true, y_pred = draw(st.sampled_from(spec.y_true)), draw(st.sampled_from(spec.y_pred))
         classes = y_true in ("class_ids", "one_hot", "probabilities")
-        sizes = Sizes(
-            draw(st.sampled_from(sorted(set(batch))) if few_shapes else st.integers(*batch)),
-            draw(st.sampled_from([(), (2,)])) if positions and _has_positions(spec) else (),
-            3 if few_shapes else draw(st.integers(2 if classes else 1, 3)),
+        places = [(), (2,)] if positions and _has_positions(spec) else [()]
+        sizes = (
+            draw(st.sampled_from(_few(batch, places)))
+            if few_shapes
+            else Sizes(
+                draw(st.integers(*batch)),
+                draw(st.sampled_from(places)),
+                draw(st.integers(2 if classes else 1, 3)),
+            )
         )
         chosen = {**draw(parameters(spec, sizes)), **(fixed or {})}
         if "from_logits" in chosen and y_pred in ("logits", "probabilities"):
             y_pred = "logits" if chosen["from_logits"] else "probabilities"
         shape = (sizes.batch,) if y_pred == "distances" else _shape(sizes)
-        outputs = [draw(_prediction(y_pred, shape, kind, classes)) for _ in spec.outputs or [""]]
+        outputs = [
+            draw(_prediction(spec.forms.get(name, y_pred), shape, kind, classes))
+            for name in spec.outputs or [""]
+        ]
         return Sample(
             parameters=chosen,
             y_true=draw(_target(y_true, shape, kind)),
             y_pred=np.stack(outputs) if spec.outputs else outputs[0],
-            further={name: draw(_prediction("values", shape, kind, False)) for name in spec.targets},
+            further={
+                name: draw(_prediction("values", shape, kind, False)) for name in spec.targets
+            },
             sizes=sizes,
         )
 
     return draw_sample()
+
+
+def _few(batch: tuple[int, int], places: Sequence[tuple[int, ...]]) -> list[Sizes]:
+    """At most two sizes: one sample without positions, and some with."""
+    many = Sizes(batch[1], places[-1], 3)
+    return [Sizes(1, (), 3), many] if batch[0] == 1 else [many]
 
 
 def _has_positions(spec: LossSpec) -> bool:
@@ -250,8 +265,9 @@ _EXTREMES = st.sampled_from([0.0, _HUGE, -_HUGE, 1.0, -1.0])
 def _prediction(form: str, shape: Shape, kind: Kind, classes: bool) -> st.SearchStrategy[Array]:
     extreme = kind == "extreme"
     numbers = _EXTREMES if extreme else _EIGHTHS
-    if form == "distances":
-        return _floats(shape, numbers.map(abs))
+    if form in ("distances", "scales"):
+        least = 1 / 8 if form == "scales" else 0.0
+        return _floats(shape, numbers.map(lambda number: max(abs(number), least)))
     if form == "embeddings" and extreme:
         # All equal, zero, or huge: where distances and norms have no derivative.
         equal = _floats((1, shape[-1]), numbers).map(lambda row: np.repeat(row, shape[0], axis=0))
@@ -270,7 +286,9 @@ def _target(form: str, shape: Shape, kind: Kind) -> st.SearchStrategy[Array]:
     if form == "class_ids":
         return _integers(shape[:-1], shape[-1])
     if form == "one_hot" or (form == "probabilities" and hard):
-        return _integers(shape[:-1], shape[-1]).map(lambda ids: np.eye(shape[-1], dtype="float32")[ids])
+        return _integers(shape[:-1], shape[-1]).map(
+            lambda ids: np.eye(shape[-1], dtype="float32")[ids]
+        )
     if form == "probabilities":
         return _distribution(shape, st.integers(1, 8).map(float))
     if form == "signs":
@@ -293,6 +311,6 @@ def _distribution(shape: Shape, elements: st.SearchStrategy[Any]) -> st.SearchSt
 
     def scaled(rows: Array) -> Array:
         rows = rows + (rows.sum(-1, keepdims=True) == 0) * np.eye(shape[-1])[0]
-        return (rows / rows.sum(-1, keepdims=True)).astype("float32")
+        return np.asarray(rows / rows.sum(-1, keepdims=True), "float32")
 
     return _floats(shape, elements).map(scaled)

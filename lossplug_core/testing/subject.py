@@ -139,7 +139,7 @@ class Subject:
         return {name: y_pred[i] for i, name in enumerate(outputs)} if outputs else y_pred
 
     def function(self, sample: Sample, **options: Any) -> Callable[[Any], Any]:
-        """The loss as a function of the prediction: one value per sample, states left as they are."""
+        """The loss as a function of the prediction: one value per sample; states stay."""
         loss = self.loss(sample, **{"reduction": None, **options})
         target = self.target(sample)
         return lambda y_pred: loss(target, self.prediction(y_pred), training=False)
@@ -156,9 +156,7 @@ class Subject:
         values = self.function(sample, **options)(_tensor(sample.y_pred, dtype))
         return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(values, _wide(dtype))))
 
-    def gradient(
-        self, sample: Sample, *, jit: bool = False, **options: Any
-    ) -> tuple[Array, Array]:
+    def gradient(self, sample: Sample, *, jit: bool = False, **options: Any) -> tuple[Array, Array]:
         """The values of a sample, and the gradient of their sum in the prediction."""
         dtype = options.get("dtype") or "float32"
         function = self.function(sample, **options)

@@ -22,7 +22,15 @@ from typing import Any
 from lossplug_core._backend import BACKENDS
 from lossplug_core.testing.check import ConformanceError
 
-__all__ = ["MEMORY_LIMIT", "TIME_LIMIT", "Worker", "WorkerError", "environment", "installed_backends", "worker"]
+__all__ = [
+    "MEMORY_LIMIT",
+    "TIME_LIMIT",
+    "Worker",
+    "WorkerError",
+    "environment",
+    "installed_backends",
+    "worker",
+]
 
 TIME_LIMIT = 60.0
 """Seconds that one check may take."""
@@ -103,7 +111,8 @@ class Worker:
         """
         self.start()
         process = self._process
-        assert process is not None and process.stdin is not None
+        assert process is not None
+        assert process.stdin is not None
         try:
             pickle.dump((action, arguments), process.stdin)
             process.stdin.flush()

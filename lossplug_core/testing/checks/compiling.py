@@ -65,14 +65,14 @@ def dynamic_batch(subject: Subject) -> None:
             return loss(target, y_pred, training=False)
 
         run = unknown_batch(function, raw(sample.y_pred)) or function
-        for size in (3, 1, 2):
+        for size in (4, 1) if subject.profile == "quick" else (4, 1, 2, 3):
             part = subject.part(sample, np.arange(size))
             found = keras.ops.convert_to_numpy(run(raw(part.y_pred)))
             agree(found, subject.values(part), f"It fails for a batch of {size}.", rtol=_CLOSE)
 
     if subject.spec.outputs:
         raise SkippedError("it compares several outputs, which are traced as any other")
-    subject.each(test, batch=(3, 3), most=3)
+    subject.each(test, batch=(4, 4), most=3)
 
 
 def _targets(subject: Subject, sample: Sample) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ def retracing(subject: Subject) -> None:
         if count > most:
             raise ConformanceError("It is traced again in a later step.", received=count)
 
-    subject.each(test, batch=(3, 3), positions=False, most=2)
+    subject.each(test, batch=(4, 4), positions=False, most=2)
 
 
 def _described(weights: Mapping[str, Any]) -> dict[str, str]:
@@ -177,7 +177,7 @@ def tensor_parameters(subject: Subject) -> None:
         found, _ = value_and_gradient(function, at, jit=True)
         agree(found, subject.values(sample), "With tensors its values differ.", rtol=_CLOSE)
 
-    subject.each(test, batch=(3, 3), positions=False, most=3)
+    subject.each(test, batch=(4, 4), positions=False, most=3)
 
 
 @check(

@@ -82,10 +82,11 @@ def documentation(subject: Subject) -> None:
     spec = subject.spec
     found = parse(spec.doc)
     arguments = [name for name in inspect.signature(spec.function).parameters if name != "self"]
+    examples = ">>>" in found.example
     missing = [
         *(section for section in _SECTIONS if not getattr(found, section)),
         *(f"the argument {name!r}" for name in arguments if not found.args.get(name)),
-        *(["doctests (>>>) in the example"] if found.example and ">>>" not in found.example else []),
+        *(["doctests (>>>) in the example"] if found.example and not examples else []),
     ]
     if missing:
         raise ConformanceError(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lossplug_core.bridge import PluginLoss, TrainingModel
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of, validate
-from lossplug_core.spec import LossSpec
+from lossplug_core.spec import OPTIONS, LossSpec
 from lossplug_core.testing.calculate import raw
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
 from lossplug_core.testing.checks.installed import not_installed
@@ -65,18 +65,13 @@ def config(subject: Subject) -> None:
         loss = PluginLoss(spec, _with_networks(spec, options["parameters"]), **options["common"])
         written = loss.get_config()
         again = PluginLoss.from_config(json.loads(json.dumps(written)))
-        if again.get_config() != written:
-            raise ConformanceError(
-                "Another loss comes back from its config.",
-                expected=str(written),
-                received=again.get_config(),
-            )
-        for name, value in loss.parameters.items():
-            if not callable(value) and again.parameters[name] != value:
+        for name, value, back in [
+            *((key, loss.parameters[key], again.parameters[key]) for key in loss.parameters),
+            *((key, getattr(loss, key), getattr(again, key)) for key in OPTIONS),
+        ]:
+            if not callable(value) and back != value:
                 raise ConformanceError(
-                    f"The parameter {name!r} changes in the config.",
-                    expected=repr(value),
-                    received=again.parameters[name],
+                    f"{name!r} is another after the config.", expected=repr(value), received=back
                 )
 
     common = st.fixed_dictionaries(
@@ -88,7 +83,9 @@ def config(subject: Subject) -> None:
     subject.each_of(
         options,
         test,
-        lambda drawn: f"get_loss({spec.id!r}, **{drawn['parameters'] | drawn['common']}).get_config()",
+        lambda drawn: (
+            f"get_loss({spec.id!r}, **{drawn['parameters'] | drawn['common']}).get_config()"
+        ),
         times=2,
     )
 
@@ -125,11 +122,11 @@ def saved_model(subject: Subject) -> None:
             )
         agree(found["values"], expected, "After loading it has other values.", rtol=1e-5)
 
-    subject.each(test, batch=(3, 3), positions=False, most=1 if subject.profile == "quick" else 4)
+    subject.each(test, batch=(4, 4), positions=False, most=1 if subject.profile == "quick" else 4)
 
 
 def _model(loss: Any, sample: Sample) -> keras.Model:
-    """A model with the loss compiled in; one that trains what the loss owns, if it owns anything."""
+    """A model with the loss compiled in; one that also trains what the loss owns, if need be."""
     shape = sample.y_pred.shape[2 if loss.outputs else 1 :] or (1,)
     inputs = keras.Input(shape)
     model = keras.Model(inputs, keras.layers.Dense(shape[-1])(inputs))
@@ -198,6 +195,8 @@ def backends(subject: Subject) -> None:
         raise SkippedError("its network is of this backend")
 
     def test(sample: Sample) -> None:
+        # Off the grid: at a kink each backend takes another slope.
+        sample = replace(sample, y_pred=sample.y_pred * np.float32(0.97) + np.float32(1 / 37))
         loss = subject.loss(sample, reduction=None)
         values, slopes = subject.gradient(sample)
         for name in others:

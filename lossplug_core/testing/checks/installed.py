@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import Any
 
 from lossplug_core._app import registry
+from lossplug_core._entries import name_findings
 from lossplug_core.discovery import Entry
-from lossplug_core.names import key
 from lossplug_core.spec import LossSpec, spec_of
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
 from lossplug_core.testing.subject import Subject
@@ -34,7 +34,8 @@ with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
     start = time.process_time()
     importlib.import_module(sys.argv[1])
     took = 1000 * (time.process_time() - start)
-sys.__stdout__.write("\\n" + json.dumps([took, sorted(set(sys.modules) - before), printed.getvalue()]))
+found = [took, sorted(set(sys.modules) - before), printed.getvalue()]
+sys.__stdout__.write("\\n" + json.dumps(found))
 """
 
 
@@ -124,18 +125,8 @@ def entry_points(subject: Subject) -> None:
     provider: Any = spec.provider
     ours = [e for e in registry.found.losses if e.provider.distribution == provider.distribution]
     own = next(entry for entry in ours if entry.id == spec.id)
-    installed = {key(name): name for name in own.aliases}
-    declared = {key(name): name for name in (*spec.aliases, *_former(spec))}
-    for same in declared.keys() - installed.keys():
-        raise ConformanceError(
-            f"@loss declares the alias {declared[same]!r}, which no entry point has.",
-            fix=f'{declared[same]} = "{provider.target}"',
-        )
-    for same in installed.keys() - declared.keys():
-        raise ConformanceError(
-            f"The entry point {installed[same]!r} is an alias that @loss does not declare.",
-            fix=f"@loss(aliases=({installed[same]!r}, …))",
-        )
+    for finding in name_findings(own, spec):
+        raise ConformanceError(finding.problem, fix=finding.fix)
     found = {entry.provider.target for entry in ours}
     for target in _marked_beside(own, ours):
         if target not in found:
@@ -143,13 +134,6 @@ def entry_points(subject: Subject) -> None:
                 f"The loss {target} has no entry point: nobody finds it.",
                 fix=f'{target.rpartition(":")[2]} = "{target}"',
             )
-
-
-def _former(spec: LossSpec) -> Iterator[str]:
-    """Its old names of this namespace, which are entry points as well."""
-    for name in getattr(spec, "formerly", ()):
-        if "/" not in name:
-            yield name
 
 
 def _marked_beside(own: Entry, ours: list[Entry]) -> Iterator[str]:
@@ -166,7 +150,7 @@ def _marked_beside(own: Entry, ours: list[Entry]) -> Iterator[str]:
 def _modules_of(package: str) -> Iterator[str]:
     paths = getattr(import_module(package), "__path__", None)
     for found in pkgutil.walk_packages(paths or [], f"{package}."):
-        if not found.name.rpartition(".")[2] == "__main__":
+        if found.name.rpartition(".")[2] != "__main__":
             yield found.name
 
 

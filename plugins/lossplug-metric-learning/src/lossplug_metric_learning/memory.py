@@ -26,7 +26,13 @@ def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
     }
 
 
-@loss(y_true="labels", y_pred="embeddings", paper="arXiv:1912.06798", weights=_memory)
+@loss(
+    y_true="labels",
+    y_pred="embeddings",
+    paper="arXiv:1912.06798",
+    weights=_memory,
+    stops_gradient=True,
+)
 def cross_batch_memory(
     y_true: Any,
     y_pred: Any,

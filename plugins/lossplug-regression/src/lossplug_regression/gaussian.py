@@ -16,7 +16,7 @@ __all__ = ["gaussian_nll"]
     y_true="values",
     y_pred="values",
     paper="doi:10.1109/ICNN.1994.374138",
-    outputs=("mean", "variance"),
+    outputs={"mean": "values", "variance": "scales"},
 )
 def gaussian_nll(
     y_true: Any, y_pred: Mapping[str, Any], *, epsilon: Positive = 1e-6, full: bool = False

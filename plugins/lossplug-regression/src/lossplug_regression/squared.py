@@ -61,7 +61,14 @@ def _states(outputs: int | None) -> dict[str, Weight]:
     }
 
 
-@loss(y_true="values", y_pred="values", paper="arXiv:1602.07714", weights=_states)
+@loss(
+    y_true="values",
+    y_pred="values",
+    paper="arXiv:1602.07714",
+    weights=_states,
+    compares_samples=True,
+    memory="batch",
+)
 def normalized_squared_error(
     y_true: Any,
     y_pred: Any,
@@ -133,7 +140,8 @@ def normalized_squared_error(
             received=tuple(y_pred.shape),
             fix=f"give outputs={y_pred.shape[-1]}, or None for one estimate of all.",
         )
-    state = _updated(weights, ops.cast(y_true, "float32"), decay, per_output=outputs is not None)
+    kept_in = ops.dtype(ops.convert_to_tensor(weights["mean"]))
+    state = _updated(weights, ops.cast(y_true, kept_in), decay, per_output=outputs is not None)
     mean_square = ops.square(state["mean"]) + state["variance"]
     varies = ops.greater(state["variance"], epsilon**2 * mean_square)
     scale = ops.cast(ops.where(varies, state["variance"], 1.0), y_pred.dtype)
