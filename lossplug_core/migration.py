@@ -25,7 +25,7 @@ __all__ = [
     "warning_for",
 ]
 
-_SAVE_AGAIN = "Save the model again, with model.save(…): then it holds what is said here."
+_SAVE_AGAIN = "Save the model again: model.save(…)."
 
 
 def deprecated(*, replaced_by: str | None = None, removed_in: str | None = None) -> Deprecation:
