@@ -106,7 +106,7 @@ class Examination:
             )
         self.loss, self.profile, self.seed = loss, profile, seed
         self._oracles = dict(oracles or {})
-        self._checks = checks(thorough=profile == "thorough")
+        self._checks = checks()
         self._results: dict[str, Result] = {}
         self._subject: Any = None
 

@@ -24,6 +24,7 @@ _CONVENTIONS = {
     paper=_PAPER,
     conventions=_CONVENTIONS,
     targets=("inputs",),
+    range=(0, None),
 )
 def distillation(
     y_true: Any,
@@ -105,6 +106,7 @@ def distillation(
     paper=_PAPER,
     conventions=_CONVENTIONS,
     targets=("teacher_logits",),
+    range=(0, None),
 )
 def precomputed_distillation(
     y_true: Any,

@@ -11,7 +11,13 @@ from lossplug_distillation._inputs import outputs_of
 __all__ = ["perceptual"]
 
 
-@loss(y_true="values", y_pred="values", paper="arXiv:1603.08155")
+@loss(
+    y_true="values",
+    y_pred="values",
+    paper="arXiv:1603.08155",
+    range=(0, None),
+    at_target="zero",
+)
 def perceptual(
     y_true: Any,
     y_pred: Any,

@@ -17,6 +17,8 @@ __all__ = ["class_balanced"]
     y_pred="logits|probabilities",
     paper="arXiv:1901.05555",
     adapts={"samples_per_class": class_counts},
+    range=(0, None),
+    at_target="zero",
 )
 def class_balanced(
     y_true: Any,

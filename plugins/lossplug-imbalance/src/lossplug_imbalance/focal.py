@@ -22,6 +22,8 @@ __all__ = ["categorical_focal", "focal"]
         "optax": {"gamma": 2.0, "alpha": None},
         "torchvision": {"gamma": 2.0, "alpha": 0.25},
     },
+    range=(0, None),
+    at_target="zero",
 )
 def focal(
     y_true: Any,
@@ -96,6 +98,8 @@ def focal(
         "keras": {"gamma": 2.0, "alpha": 0.25},
         "monai": {"gamma": 2.0, "alpha": None},
     },
+    range=(0, None),
+    at_target="zero",
 )
 def categorical_focal(
     y_true: Any,

@@ -10,7 +10,13 @@ from lossplug_imbalance._inputs import independent, per_class
 __all__ = ["margin_hinge"]
 
 
-@loss(y_true="signs", y_pred="scores", paper="doi:10.1007/BF00994018")
+@loss(
+    y_true="signs",
+    y_pred="scores",
+    paper="doi:10.1007/BF00994018",
+    range=(0, None),
+    at_target="zero",
+)
 def margin_hinge(
     y_true: Any,
     y_pred: Any,

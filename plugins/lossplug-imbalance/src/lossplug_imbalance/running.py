@@ -26,6 +26,8 @@ def _states(num_classes: int) -> dict[str, Weight]:
     y_pred="logits|probabilities",
     paper="arXiv:1901.05555",
     weights=_states,
+    range=(0, None),
+    at_target="zero",
 )
 def running_class_balanced(
     y_true: Any,

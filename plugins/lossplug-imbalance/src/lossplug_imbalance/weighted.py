@@ -45,6 +45,8 @@ def _negatives_per_positive(batches: Iterable[Any]) -> float | tuple[float, ...]
     y_pred="logits|probabilities",
     paper="doi:10.1093/oxfordjournals.pan.a004868",
     adapts={"positive_weight": _negatives_per_positive},
+    range=(0, None),
+    at_target="zero",
 )
 def weighted_binary_crossentropy(
     y_true: Any,
@@ -111,6 +113,8 @@ def weighted_binary_crossentropy(
     y_pred="logits|probabilities",
     paper="doi:10.2307/1914121",
     adapts={"class_weights": statistics.class_weights},
+    range=(0, None),
+    at_target="zero",
 )
 def weighted_categorical_crossentropy(
     y_true: Any,

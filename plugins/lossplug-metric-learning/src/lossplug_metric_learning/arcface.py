@@ -33,6 +33,8 @@ def _prototypes(num_classes: int, embedding_size: int) -> Mapping[str, Weight]:
         "pytorch-metric-learning": {"margin": math.radians(28.6), "monotonic": True},
     },
     weights=_prototypes,
+    range=(0, None),
+    compares_samples=False,
 )
 def arcface(
     y_true: Any,

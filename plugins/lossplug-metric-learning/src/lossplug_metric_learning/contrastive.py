@@ -24,6 +24,7 @@ _PAPER = "doi:10.1109/CVPR.2006.100"
     y_pred="distances",
     paper=_PAPER,
     conventions={"tensorflow-addons": {"margin": 1.0}},
+    range=(0, None),
 )
 def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any:
     r"""Contrastive loss of pairs, given their distances.
@@ -70,7 +71,12 @@ def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any
     return _of_pairs(similar, distance, ops.square(distance), margin)
 
 
-@loss(y_true="labels", y_pred="embeddings", paper=_PAPER)
+@loss(
+    y_true="labels",
+    y_pred="embeddings",
+    paper=_PAPER,
+    range=(0, None),
+)
 def contrastive(
     y_true: Any, y_pred: Any, *, margin: Positive = 1.0, normalize: bool = False
 ) -> Any:

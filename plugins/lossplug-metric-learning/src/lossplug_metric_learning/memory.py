@@ -32,6 +32,8 @@ def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
     paper="arXiv:1912.06798",
     weights=_memory,
     stops_gradient=True,
+    range=(0, None),
+    memory="batch",
 )
 def cross_batch_memory(
     y_true: Any,

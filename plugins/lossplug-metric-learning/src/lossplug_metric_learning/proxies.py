@@ -23,7 +23,14 @@ def _proxies(num_classes: int, embedding_size: int) -> Mapping[str, Weight]:
     return {"proxies": Weight((num_classes, embedding_size), "he_normal")}
 
 
-@loss(y_true="labels", y_pred="embeddings", paper="arXiv:2003.13911", weights=_proxies)
+@loss(
+    y_true="labels",
+    y_pred="embeddings",
+    paper="arXiv:2003.13911",
+    weights=_proxies,
+    range=(0, None),
+    memory="batch",
+)
 def proxy_anchor(
     y_true: Any,
     y_pred: Any,

@@ -26,6 +26,7 @@ __all__ = ["supcon", "supcon_of"]
         "pytorch-metric-learning": {"average": "anchors_with_positives"},
         "supcontrast": {"temperature": 0.07, "base_temperature": 0.07, "normalize": False},
     },
+    range=(0, None),
 )
 def supcon(
     y_true: Any,

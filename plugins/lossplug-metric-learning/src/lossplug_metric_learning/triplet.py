@@ -32,6 +32,7 @@ _MOST_STEPS = 20
             "average": "pairs",
         }
     },
+    range=(0, None),
 )
 def triplet_semi_hard(
     y_true: Any,

@@ -12,7 +12,12 @@ from lossplug_regression._inputs import shaped_alike
 __all__ = ["normalized_squared_error", "scaled_squared_error"]
 
 
-@loss(y_true="values", y_pred="values")
+@loss(
+    y_true="values",
+    y_pred="values",
+    range=(0, None),
+    at_target="zero",
+)
 def scaled_squared_error(y_true: Any, y_pred: Any, *, scale: NonNegative = 1.0) -> Any:
     r"""Mean squared error times a number, which can change while the model is trained.
 
@@ -68,6 +73,8 @@ def _states(outputs: int | None) -> dict[str, Weight]:
     weights=_states,
     compares_samples=True,
     memory="batch",
+    range=(0, None),
+    at_target="zero",
 )
 def normalized_squared_error(
     y_true: Any,
