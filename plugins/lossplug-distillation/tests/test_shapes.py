@@ -188,33 +188,3 @@ def test_temperature_and_alpha_can_be_schedules():
     for temperature, alpha in ((4.0, 1.0), (3.0, 2 / 3), (2.0, 1 / 3), (1.0, 0.0)):
         fixed = get_loss("precomputed_distillation", temperature=temperature, alpha=alpha)
         assert float(loss(y, x)) == pytest.approx(float(fixed(y, x)), rel=1e-5)
-
-
-# --- Unknown sizes, in TensorFlow's graphs --------------------------------------------------------
-
-
-@pytest.mark.parametrize("jit", [False, True])
-def test_the_batch_may_be_unknown(jit):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only TensorFlow traces unknown sizes")
-    tf = pytest.importorskip("tensorflow")
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None,), "int32"),
-            tf.TensorSpec((None, 3), "float32"),
-            tf.TensorSpec((None, 4, 4, 1), "float32"),
-        ],
-        jit_compile=jit,
-    )
-    def run(ids, x, images):
-        return (
-            distillation(ids, x, inputs=2 * x, teacher=ops.sin),
-            perceptual(images, images**2, extractor=tuple_of_two),
-        )
-
-    for batch in (1, 4):
-        ids = rng.integers(0, 3, batch).astype("int32")
-        arguments = [*map(tf.constant, (ids, logits(batch, 3), logits(batch, 4, 4, 1)))]
-        for found, expected in zip(run(*arguments), run.python_function(*arguments), strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-5)

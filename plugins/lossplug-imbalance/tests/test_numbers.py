@@ -99,24 +99,6 @@ def test_no_number_is_forgotten():
 
 
 @every_number
-@pytest.mark.parametrize("jit", [False, True])
-def test_a_tensor_gives_what_the_number_gives(loss, parameters, name, number, jit):
-    def with_tensor(flat):
-        y_pred = keras.ops.reshape(flat[1:], LOGITS.shape)
-        return computed(loss, y_pred, {**parameters, name: flat[0]})
-
-    # The number is traced as the prediction is: compiled code does not know it.
-    flat = np.concatenate([np.float32([number]), LOGITS.reshape(-1)])
-    values, gradient = value_and_gradient(with_tensor, flat, jit=jit)
-    assert np.isfinite(gradient).all()
-    expected_values, expected_gradient = value_and_gradient(
-        lambda y_pred: computed(loss, y_pred, {**parameters, name: number}), LOGITS
-    )
-    assert_close(values, expected_values)
-    assert_close(gradient[1:].reshape(LOGITS.shape), expected_gradient)
-
-
-@every_number
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_predictions_of_any_precision_meet_a_number_in_float32(
     loss, parameters, name, number, dtype

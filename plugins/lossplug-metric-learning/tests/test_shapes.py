@@ -63,15 +63,6 @@ def numbers(x):
 
 @pytest.mark.parametrize("loss", ON_EMBEDDINGS)
 class TestEmbeddings:
-    def test_one_value_per_sample(self, loss):
-        assert numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))).shape == (5,)
-
-    def test_a_column_of_labels_is_a_list_of_labels(self, loss):
-        listed = numbers(loss(tensor(LABELS), tensor(EMBEDDINGS)))
-        np.testing.assert_array_equal(
-            numbers(loss(tensor(LABELS[:, None]), tensor(EMBEDDINGS))), listed
-        )
-
     @pytest.mark.parametrize("shape", [(5,), (5, 2, 2), ()])
     def test_embeddings_that_are_no_vectors(self, loss, shape):
         with pytest.raises(DataError, match="one vector per sample"):
@@ -86,13 +77,6 @@ class TestEmbeddings:
     def test_as_many_labels_as_embeddings(self, loss, shape):
         with pytest.raises(DataError, match="as many labels as embeddings"):
             loss(tensor(np.ones(shape, "int32")), tensor(EMBEDDINGS))
-
-    @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
-    def test_any_integers_are_labels(self, loss, dtype):
-        np.testing.assert_array_equal(
-            numbers(loss(tensor(LABELS, dtype), tensor(EMBEDDINGS))),
-            numbers(loss(tensor(LABELS), tensor(EMBEDDINGS))),
-        )
 
     @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
     def test_half_precision_is_computed_in_single(self, loss, dtype):
@@ -147,39 +131,3 @@ class TestPairs:
         distances = keras.ops.cast(tensor([300.0, 1e4]), "float16")
         values = numbers(pair_contrastive(tensor([1.0, 0.0]), distances))
         np.testing.assert_allclose(values, [9e4, 0.0])
-
-
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="a feature of TensorFlow graphs"
-)
-@pytest.mark.parametrize("jit_compile", [False, True])
-class TestUnknownBatchSize:
-    """One traced graph serves every batch size, and gives what eager execution gives."""
-
-    @staticmethod
-    def check(loss, y_true, y_pred, jit_compile):
-        import tensorflow as tf
-
-        def run(y_true, y_pred):
-            with tf.GradientTape() as tape:
-                tape.watch(y_pred)
-                values = loss(y_true, y_pred)
-            return values, tape.gradient(values, y_pred)
-
-        signature = [
-            tf.TensorSpec([None, *x.shape[1:]], tf.as_dtype(x.dtype)) for x in (y_true, y_pred)
-        ]
-        graph = tf.function(run, input_signature=signature, jit_compile=jit_compile)
-        for size in (1, 2, 5):
-            data = tf.constant(y_true[:size]), tf.constant(y_pred[:size])
-            for received, expected in zip(graph(*data), run(*data), strict=True):
-                np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
-        assert graph.experimental_get_tracing_count() == 1
-
-    @pytest.mark.parametrize("loss", ON_EMBEDDINGS)
-    def test_embeddings(self, loss, jit_compile):
-        self.check(loss, LABELS[:, None], EMBEDDINGS, jit_compile)
-
-    def test_pairs(self, jit_compile):
-        target = np.array([1, 0, 0, 1, 0], "float32")
-        self.check(pair_contrastive, target[:, None], np.abs(EMBEDDINGS[:, 0]), jit_compile)

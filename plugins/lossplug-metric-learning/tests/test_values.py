@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lossplug_core.testing import parametrize_with_checks
 from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
-from numerics import Case, check_finite, check_gradient, check_jit, check_values
+from numerics import Case, check_finite, check_gradient, check_values
 
 
 def prepared(y_true, y_pred, normalize):
@@ -126,10 +127,27 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("check", [check_values, check_gradient, check_jit])
+@pytest.mark.parametrize("check", [check_values, check_gradient])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_case(case, check):
     check(case)
+
+
+@parametrize_with_checks(
+    "metric-learning",
+    only=["oracle"],
+    oracles={
+        "pair_contrastive": {None: oracle_pair_contrastive},
+        "contrastive": {None: oracle_contrastive},
+        "supcon": {
+            None: oracle_supcon,
+            "pytorch-metric-learning": oracle_supcon,
+            "supcontrast": oracle_supcon,
+        },
+    },
+)
+def test_agrees_on_drawn_data(loss, check):
+    check(loss)
 
 
 BATCHES = {

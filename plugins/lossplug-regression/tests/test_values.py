@@ -6,7 +6,7 @@ import pytest
 from lossplug_core import Positive, loss
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_regression import gaussian_nll, normalized_squared_error, scaled_squared_error
-from numerics import Case, check_finite, check_gradient, check_jit, check_values, tensor
+from numerics import Case, check_finite, check_gradient, check_values, tensor
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
 
@@ -126,11 +126,6 @@ def test_gradient(case):
 @pytest.mark.parametrize("case", EXTREMES, ids=str)
 def test_extremes_are_finite(case):
     check_finite(case)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_compiled(case):
-    check_jit(case)
 
 
 @pytest.mark.parametrize("variance", [0.0, -1e-7, -1.0, -1e4])

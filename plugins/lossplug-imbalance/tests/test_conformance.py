@@ -1,0 +1,8 @@
+"""Every loss does what it declares, and what every loss does."""
+
+from lossplug_core.testing import parametrize_with_checks
+
+
+@parametrize_with_checks("imbalance")
+def test_conforms(loss, check):
+    check(loss)
