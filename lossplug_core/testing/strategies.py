@@ -25,6 +25,7 @@ Kind = Literal["typical", "extreme", "hard"]
 
 _HUGE = 1e4
 _LABELS = 3
+_LARGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ def _number(
     bounds = _bounds(marks)
     low, high = (bounds.low, bounds.high) if wide else bounds.usual(default)
     if kind is int:
-        least, most = max(low, -(2.0**31)), min(high, 2.0**31)
+        # A size of 2**31 is within the bounds, and takes all memory that there is.
+        least, most = max(low, -_LARGE), min(high, max(low, 0) + _LARGE)
         return st.integers(int(np.ceil(least)), int(np.floor(most)))
     if wide:
         return st.floats(
