@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,11 +30,12 @@ _LARGE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The dimensions of a batch: samples, positions of each, and the last axis."""
+    """The dimensions of a batch: samples, positions of each, the last axis, and classes."""
 
     batch: int
     positions: tuple[int, ...]
     last: int
+    classes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Sample:
     parameters: Mapping[str, Any]
     y_true: Array
     y_pred: Array
-    further: Mapping[str, Array] = field(default_factory=dict)
-    sizes: Sizes = Sizes(1, (), 1)
+    further: Mapping[str, Array]
+    sizes: Sizes
 
 
 # --- Parameters -----------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def _is_free(annotation: Any) -> bool:
 
 
 def _size(dimension: Dimension, sizes: Sizes) -> int:
-    return sizes.last if dimension.name == "features" else max(sizes.last, _LABELS)
+    return sizes.last if dimension.name == "features" else sizes.classes
 
 
 def _number(
@@ -214,23 +215,18 @@ def samples(
     @st.composite
     def draw_sample(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Sample:
         y_true, y_pred = draw(st.sampled_from(spec.y_true)), draw(st.sampled_from(spec.y_pred))
-        classes = y_true in ("class_ids", "one_hot", "probabilities")
+        exclusive = y_true in ("class_ids", "one_hot", "probabilities")
         places = [(), (2,)] if positions and _has_positions(spec) else [()]
-        sizes = (
-            draw(st.sampled_from(_few(batch, places)))
-            if few_shapes
-            else Sizes(
-                draw(st.integers(*batch)),
-                draw(st.sampled_from(places)),
-                draw(st.integers(2 if classes else 1, 3)),
-            )
-        )
+        drawn = _few(batch, places) if few_shapes else _many(batch, places, 2 if exclusive else 1)
+        sizes = draw(drawn)
+        if y_true == "labels":
+            sizes = replace(sizes, classes=_LABELS)
         chosen = {**draw(parameters(spec, sizes)), **(fixed or {})}
         if "from_logits" in chosen and y_pred in ("logits", "probabilities"):
             y_pred = "logits" if chosen["from_logits"] else "probabilities"
         shape = (sizes.batch,) if y_pred == "distances" else _shape(sizes)
         outputs = [
-            draw(_prediction(spec.forms.get(name, y_pred), shape, kind, classes))
+            draw(_prediction(spec.forms.get(name, y_pred), shape, kind, exclusive))
             for name in spec.outputs or [""]
         ]
         return Sample(
@@ -238,7 +234,8 @@ def samples(
             y_true=draw(_target(y_true, shape, kind)),
             y_pred=np.stack(outputs) if spec.outputs else outputs[0],
             further={
-                name: draw(_prediction("values", shape, kind, False)) for name in spec.targets
+                name: draw(_target(spec.forms.get(name, "values"), shape, kind))
+                for name in spec.targets
             },
             sizes=sizes,
         )
@@ -246,10 +243,18 @@ def samples(
     return draw_sample()
 
 
-def _few(batch: tuple[int, int], places: Sequence[tuple[int, ...]]) -> list[Sizes]:
+def _many(
+    batch: tuple[int, int], places: Sequence[tuple[int, ...]], least: int
+) -> st.SearchStrategy[Sizes]:
+    last = st.integers(least, 3)
+    sizes = st.tuples(st.integers(*batch), st.sampled_from(places), last)
+    return sizes.map(lambda drawn: Sizes(*drawn, classes=drawn[-1]))
+
+
+def _few(batch: tuple[int, int], places: Sequence[tuple[int, ...]]) -> st.SearchStrategy[Sizes]:
     """At most two sizes: one sample without positions, and some with."""
-    many = Sizes(batch[1], places[-1], 3)
-    return [Sizes(1, (), 3), many] if batch[0] == 1 else [many]
+    many = Sizes(batch[1], places[-1], 3, 3)
+    return st.sampled_from([Sizes(1, (), 3, 3), many] if batch[0] == 1 else [many])
 
 
 def _has_positions(spec: LossSpec) -> bool:

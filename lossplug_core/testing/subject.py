@@ -53,7 +53,7 @@ class Subject:
 
     def strategy(self, **how: Any) -> st.SearchStrategy[Sample]:
         """Samples for this loss: arguments of `strategies.samples`."""
-        return samples(self.spec, few_shapes=self.profile == "quick", **how)
+        return samples(self.spec, **{"few_shapes": self.profile == "quick", **how})
 
     def each(
         self, test: Callable[[Sample], None], *, most: int | None = None, times: int = 1, **how: Any
@@ -81,13 +81,16 @@ class Subject:
     ) -> None:
         """Run a test on what a strategy draws, and tell the smallest that fails, as a text."""
         last: list[Any] = []
+        refusal = ""
 
         def run(drawn: Any) -> None:
+            nonlocal refusal
             last[:] = [drawn]
             try:
                 test(drawn)
-            except ParameterError:
+            except ParameterError as error:
                 # Bounds of one parameter can depend on another, which no type can tell.
+                refusal = str(error)
                 hypothesis.reject()
 
         count = min(times * _EXAMPLES[self.profile], most or 10**6)
@@ -109,6 +112,11 @@ class Subject:
             ) from error
         except SkippedError:
             raise
+        except hypothesis.errors.Unsatisfiable as error:
+            raise ConformanceError(
+                f"It refuses all parameters that were drawn, within their bounds.\n{refusal}",
+                example=text(last[0]),
+            ) from error
         except Exception as error:
             example = text(last[0]) if last else ""
             raise ConformanceError(_told(error), example=example) from error

@@ -12,7 +12,7 @@ from click.shell_completion import BashComplete
 from lossplug_core.cli import main
 from saved import compiled, plugin_loss, saved_model
 
-COMMANDS = ["doctor", "inspect", "list", "plot", "show", "why"]
+COMMANDS = ["check", "doctor", "inspect", "list", "new", "plot", "show", "why"]
 
 
 def test_help_names_every_command_and_how_to_complete(run) -> None:

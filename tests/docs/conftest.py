@@ -5,10 +5,10 @@ Its blocks share their variables:
 - `python` is executed; one that begins with `# another process`, in a process of its own, and one
   that begins with `# on TensorFlow`, `# on JAX` or `# on torch`, on that backend only;
 - `pycon` is a doctest;
-- `console` runs each `$ lossplug …` and compares what it prints, if the page shows that. Of pip it
-  does what matters here: `pip install -e FOLDER` puts a plugin on the path, and `pip uninstall`
-  takes it away;
-- a block with a `:caption:` is the file of that name.
+- `console` runs each `$ lossplug …` and compares what it prints, if the page shows that; `$ cd FOLDER`
+  is followed. Of pip it does what matters here: `pip install -e FOLDER` puts a plugin on the path,
+  and `pip uninstall` takes it away;
+- a block with a `:caption:` is the file of that name, and a `diff` with one changes that file.
 
 Version numbers and white space may differ.
 """
@@ -35,9 +35,10 @@ import lossplug_core
 
 FENCE = re.compile(r"^```(\{[\w-]+\} ?)?(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 OPTION = re.compile(r"\A:(?P<name>\w+): (?P<value>.*)\n\n?")
+CHANGE_FOLDER = re.compile(r"cd (?P<folder>[\w.-]+)")
 COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.M)
 OURS = re.compile(r"(\w+=\S+ )*(lossplug|python -m (lossplug_core|pytest)) .*")
-INSTALL = re.compile(r"python -m pip install -e (?P<folder>[\w-]+)")
+INSTALL = re.compile(r'python -m pip install -e "?(?P<folder>[\w.-]+)(\[[\w,]+\])?"?')
 UNINSTALL = re.compile(r"python -m pip uninstall -y (?P<name>[\w-]+)")
 ON = re.compile(r"# on (?P<backend>TensorFlow|JAX|torch)\b")
 VERSION = re.compile(r"\d+(\.\d+){2,}")
@@ -78,10 +79,25 @@ class Page:
         for block in found:
             if block.caption is not None:
                 file = Path(block.caption)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(block.code, encoding="utf-8")
+                if block.language == "diff":
+                    self._diff(block, file)
+                else:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(block.code, encoding="utf-8")
             elif block.language in ("python", "pycon", "console"):
                 getattr(self, f"_{block.language}")(block)
+
+    def _diff(self, block: Block, file: Path) -> None:
+        """Change a file; `@@` stands between places."""
+        text = file.read_text(encoding="utf-8")
+        for part in re.split(r"^@@\n", block.code, flags=re.M):
+            lines = part.splitlines(keepends=True)
+            old = "".join(line[1:] or "\n" for line in lines if line[0] != "+")
+            new = "".join(line[1:] or "\n" for line in lines if line[0] != "-")
+            if text.count(old) != 1:
+                self._fail(block, f"This is not once in {file}:\n{old}")
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
 
     def _python(self, block: Block) -> None:
         if (only := ON.match(block.code)) and only["backend"].lower() != keras.backend.backend():
@@ -108,7 +124,9 @@ class Page:
     def _console(self, block: Block) -> None:
         for match in COMMAND.finditer(block.code):
             command, shown = match["command"], match["output"]
-            if install := INSTALL.fullmatch(command):
+            if change := CHANGE_FOLDER.fullmatch(command):
+                self.monkeypatch.chdir(change["folder"])
+            elif install := INSTALL.fullmatch(command):
                 self._install(Path(install["folder"]))
             elif uninstall := UNINSTALL.fullmatch(command):
                 self._uninstall(uninstall["name"])
@@ -138,6 +156,8 @@ class Page:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         source = (folder / "src").resolve()
         info = source / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        for older in source.glob("*.dist-info"):
+            shutil.rmtree(older)
         info.mkdir()
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"

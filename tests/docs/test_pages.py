@@ -26,6 +26,8 @@ LIES = {
     "  ...\nValueError: no\n```\n",
     "another output": "```console\n$ lossplug why mse\nwins  keras/huber\n```\n",
     "a command that is used wrongly": "```console\n$ lossplug shwo mse\n```\n",
+    "a diff of another file": "```{code-block} text\n:caption: file\n\nold\n```\n"
+    "```{code-block} diff\n:caption: file\n\n-older\n+new\n```\n",
     "a block that is not closed": "```python\nx = 1\n",
 }
 

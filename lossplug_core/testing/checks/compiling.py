@@ -49,7 +49,7 @@ def jit(subject: Subject) -> None:
 @check(
     "dynamic-batch",
     "The last batch of an epoch is smaller, and a graph is traced for batches of any size.",
-    needs=("reductions",),
+    needs=("jit",),
 )
 def dynamic_batch(subject: Subject) -> None:
     """Traced once, it takes batches of any size."""
@@ -88,7 +88,7 @@ def _no_state(spec: LossSpec) -> str | None:
     "retracing",
     "A loss that is traced anew in every step trains a hundred times slower.",
     skip=_no_state,
-    needs=("reductions",),
+    needs=("jit",),
 )
 def retracing(subject: Subject) -> None:
     """Steps that hand its state on are traced once: the state keeps its shape and dtype."""
@@ -102,7 +102,7 @@ def retracing(subject: Subject) -> None:
             nonlocal count
             count += 1
             y_pred = subject.prediction(y_pred)
-            given = {"weights": weights, **further, **sample.parameters}
+            given = {"weights": weights, **further, **loss.parameters}
             result = subject.spec.function(y_true, y_pred, **given)
             values, new = result if isinstance(result, tuple) else (result, {})
             return values, {**weights, **new}
@@ -146,23 +146,23 @@ def _no_floats(spec: LossSpec) -> str | None:
     "tensor-parameters",
     "A user may let any float change during training: then it is a tensor.",
     skip=_no_floats,
-    needs=("reductions",),
+    needs=("jit",),
 )
 def tensor_parameters(subject: Subject) -> None:
     """With tensors in place of its float parameters it compiles, and has the same values."""
 
     def test(sample: Sample) -> None:
+        loss = subject.loss(sample, reduction=None)
         numbers = {
-            name: sample.parameters[name]
+            name: loss.parameters[name]
             for name in _floats(subject.spec)
-            if isinstance(sample.parameters[name], float)
+            if isinstance(loss.parameters[name], float)
         }
         if not numbers:
             return
-        loss = subject.loss(sample, reduction=None)
         owned = {name: raw(value) for name, value in loss.values().items()}
         given = {
-            **sample.parameters,
+            **loss.parameters,
             **{key: raw(value) for key, value in sample.further.items()},
             **({"weights": owned} if subject.spec.weights is not None else {}),
         }
@@ -183,7 +183,7 @@ def tensor_parameters(subject: Subject) -> None:
 @check(
     "memory",
     "What allocates the cube of the batch works in the example and fails in the training.",
-    needs=("reductions",),
+    needs=("jit",),
 )
 def memory(subject: Subject) -> None:
     """Its largest tensor, forward and backward, grows with the batch as it declares, or slower."""

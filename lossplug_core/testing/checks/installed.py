@@ -17,6 +17,7 @@ from lossplug_core.discovery import Entry
 from lossplug_core.spec import LossSpec, spec_of
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
 from lossplug_core.testing.subject import Subject
+from lossplug_core.testing.worker import environment
 
 __all__ = ["BUDGET", "entry_points", "light_import", "loads", "not_installed"]
 
@@ -98,6 +99,7 @@ def _measure(module: str) -> tuple[float, frozenset[str], str]:
             timeout=_TIME_LIMIT,
             check=False,
             stdin=subprocess.DEVNULL,
+            env=environment(),
         )
     except subprocess.TimeoutExpired:
         raise ConformanceError(

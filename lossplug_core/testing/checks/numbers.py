@@ -100,7 +100,7 @@ def _right(spec: LossSpec, sample: Sample) -> Array:
     "gradient",
     "A wrong gradient trains something, but not this loss.",
     skip=lambda spec: "it stops gradients on purpose" if spec.stops_gradient else None,
-    needs=("reductions",),
+    needs=("reductions", "double-precision", "jit"),
 )
 def gradient(subject: Subject) -> None:
     """The gradient, in the prediction and in trained weights, is that of finite differences.
@@ -183,7 +183,7 @@ def _of_weight(subject: Subject, sample: Sample, name: str) -> Callable[[Any], A
             subject.prediction(y_pred),
             weights={**weights, name: value},
             **further,
-            **sample.parameters,
+            **loss.parameters,
         )
         return result[0] if isinstance(result, tuple) else result
 
@@ -277,7 +277,7 @@ def half_precision(subject: Subject) -> None:
 @check(
     "double-precision",
     "Who asks for float64 has a reason.",
-    needs=("deterministic", "gradient"),
+    needs=("deterministic",),
 )
 def double_precision_(subject: Subject) -> None:
     """In float64 it is calculated in float64."""

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lossplug_core.spec import LossSpec
-from lossplug_core.testing.check import ConformanceError, check
+from lossplug_core.testing.check import ConformanceError, SkippedError, check
 from lossplug_core.testing.strategies import Array, Sample
 from lossplug_core.testing.subject import Subject, agree
 
@@ -136,22 +136,20 @@ def _no_positions(spec: LossSpec) -> str | None:
     "masks",
     "Padding must cost nothing: Keras hands masks from layer to loss without a word.",
     skip=_no_positions,
-    needs=("reductions",),
+    needs=("sample-weight",),
 )
 def masks(subject: Subject) -> None:
-    """Where Keras masks the prediction the value does not count."""
+    """Where Keras masks the prediction, nothing counts: neither its value nor what it hides."""
 
     def test(drawn: tuple[Sample, Array]) -> None:
         sample, kept = drawn[0], drawn[1][: drawn[0].y_pred[..., 0].size]
         kept = kept.reshape(sample.y_pred.shape[:-1])
-        y_pred = np.where(kept[..., None], sample.y_pred, 0.0).astype("float32")
-        found = subject.function(sample)(keras.ops.convert_to_tensor(y_pred))
-        found = keras.ops.convert_to_numpy(found)
+        found = subject.values(sample)
         if found.shape != kept.shape:
             return  # one value per sample, where the mask has one place per position
-        # Public means only: what the layer Masking masks is what equals its value, 1e9 here.
-        marked = np.where(kept[..., None], sample.y_pred, 1e9).astype("float32")
-        masked = keras.layers.Masking(1e9)(keras.ops.convert_to_tensor(marked))
+        hidden = sample.y_pred if subject.spec.compares_samples else sample.y_pred[::-1, ..., ::-1]
+        y_pred = np.where(kept[..., None], sample.y_pred, hidden)
+        masked = _Masked(kept)(keras.ops.convert_to_tensor(y_pred))
         for reduction, expected in {
             "sum": found[kept].sum(),
             "sum_over_batch_size": found[kept].sum() / max(kept.sum(), 1),
@@ -168,6 +166,22 @@ def masks(subject: Subject) -> None:
     subject.each_of(drawn, test, lambda drawn: subject.python(drawn[0]))
 
 
+class _Masked(keras.layers.Layer):  # type: ignore[misc]
+    """Leaves its input as it is, with a mask: as layers do that pass a mask on."""
+
+    def __init__(self, kept: Array) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def call(self, inputs: Any) -> Any:
+        # Another tensor: what was given keeps no mask.
+        return inputs + 0
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        del inputs, previous_mask
+        return keras.ops.convert_to_tensor(self._kept)
+
+
 @check(
     "order",
     "Data are shuffled: a loss that depends on the order of a batch learns from chance.",
@@ -177,6 +191,9 @@ def order(subject: Subject) -> None:
     """In another order of the batch every sample has the same value."""
 
     def test(sample: Sample) -> None:
+        owned = subject.spec.weights_with(sample.parameters).values()
+        if any(weight.whole_batch for weight in owned):
+            raise SkippedError("it remembers samples: their order decides which of them stay")
         places = np.roll(np.arange(sample.sizes.batch), 1)[::-1]
         shuffled = subject.values(subject.part(sample, places))
         agree(shuffled, subject.values(sample)[places], "Values depend on the order of the batch.")

@@ -1,0 +1,44 @@
+"""Each check finds a fault that no other finds, and accuses no loss near it."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+import pytest
+from faults import FAULTS, Fault
+
+from lossplug_core.testing import Result, checks, run_checks
+
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("installed")]
+
+QUICK = [*checks(thorough=False)]
+
+
+def examined(name: str, only: list[str], fault: Fault) -> dict[str, Result]:
+    id = f"faults/{name}"
+    results = run_checks(id, only=only, oracles={id: fault.oracles})
+    return {result.check: result for result in results}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_only_this_check_finds_the_fault(fault: Fault):
+    found = examined(fault.wrong.__name__, [*QUICK, fault.check], fault)
+    failed = [check for check, result in found.items() if not result.ok]
+    if keras.config.backend() not in fault.on:
+        assert failed == []
+        return
+    assert failed == [fault.check], "\n".join(found[check].message for check in failed)
+    assert re.search(fault.says, found[fault.check].message, re.DOTALL)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_the_check_does_not_accuse_the_right_loss(fault: Fault):
+    found = examined(fault.right.__name__, [fault.check], fault)[fault.check]
+    on = keras.config.backend() in fault.on
+    assert found.status == "passed" if on else found.ok, found.message
+
+
+def test_the_table_is_complete():
+    of_packages = {"loads", "light-import", "entry-points"}
+    assert {fault.check for fault in FAULTS} | of_packages == set(checks())
