@@ -464,7 +464,7 @@ FAULTS = (
     Fault("documentation", without_reference, squared, "The docstring lacks reference"),
     Fault("example", untrue_example, squared, "Expected:\n +3\nGot:\n +2"),
     Fault("values", root_of_negatives, root_of_positives, "A value is not finite"),
-    Fault("deterministic", counts_its_calls, keeps_a_constant, "depends on something else"),
+    Fault("deterministic", counts_its_calls, keeps_a_constant, "give other values"),
     Fault("quiet", prints, logs, "It prints.*calculating"),
     Fault("reductions", one_number, one_number_a_position, "not give one value per sample"),
     Fault("sample-weight", compares_in_secret, compares_openly, "Is compares_samples=True missing"),

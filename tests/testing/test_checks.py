@@ -6,8 +6,8 @@ import re
 
 import keras
 import pytest
-from faults import FAULTS, Fault
 
+from faults import FAULTS, Fault
 from lossplug_core.testing import Result, checks, run_checks
 
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("installed")]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from lossplug_core.bridge.autodiff import value_and_gradient
-from lossplug_core.params import admits_float, parameters_of
+from lossplug_core.errors import ParameterError
+from lossplug_core.params import admits_float, coerce, parameters_of
 from lossplug_core.spec import LossSpec
 from lossplug_core.testing.calculate import compiled, largest_tensor, raw, unknown_batch
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
@@ -152,6 +155,7 @@ def tensor_parameters(subject: Subject) -> None:
     """With tensors in place of its float parameters it compiles, and has the same values."""
 
     def test(sample: Sample) -> None:
+        sample = replace(sample, parameters=_no_defaults(subject.spec, sample.parameters))
         loss = subject.loss(sample, reduction=None)
         numbers = {
             name: loss.parameters[name]
@@ -178,6 +182,18 @@ def tensor_parameters(subject: Subject) -> None:
         agree(found, subject.values(sample), "With tensors its values differ.", rtol=_CLOSE)
 
     subject.each(test, batch=(4, 4), positions=False, most=3)
+
+
+def _no_defaults(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Other floats in place of defaults: with those a loss that ignores them is right as well."""
+    chosen = dict(parameters)
+    for name in _floats(spec):
+        parameter = parameters_of(spec)[name]
+        if isinstance(chosen[name], float) and chosen[name] == parameter.default:
+            for other in (0.75 * chosen[name], chosen[name] + 0.25):
+                with suppress(ParameterError):
+                    chosen[name] = coerce(spec, parameter, other)
+    return chosen
 
 
 @check(

@@ -125,7 +125,7 @@ def saved_model(subject: Subject) -> None:
             )
         agree(found["values"], expected, "After loading it has other values.", rtol=1e-5)
 
-    subject.each(test, batch=(4, 4), positions=False, most=1 if subject.profile == "quick" else 4)
+    subject.each(test, batch=(4, 4), positions=False, most=2 if subject.profile == "quick" else 4)
 
 
 def _model(loss: Any, sample: Sample) -> keras.Model:
