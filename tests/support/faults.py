@@ -1,4 +1,4 @@
-"""Losses with one fault each, that one check of the conformance kit finds, and right ones near them.
+"""Losses with one fault each, that one check of the kit finds, and right ones near them.
 
 `FAULTS` is the table. Faults that only an installed package can have are further below, as text.
 """
