@@ -15,6 +15,7 @@ class Checks(SphinxDirective):
     """A section for each check."""
 
     def run(self) -> list[nodes.Node]:
+        """The sections, in the order in which the checks run."""
         from lossplug_core.testing.checks import CHECKS
 
         return [self._section(check) for check in CHECKS]
@@ -42,5 +43,6 @@ def _text(check: Check) -> str:
 
 
 def setup(app: Any) -> dict[str, Any]:
+    """Register the directive."""
     app.add_directive("checks", Checks)
     return {"parallel_read_safe": True}

@@ -6,8 +6,8 @@ Its blocks share their variables:
   that begins with `# on TensorFlow`, `# on JAX` or `# on torch`, on that backend only;
 - `pycon` is a doctest;
 - `console` runs each `$ lossplug …` and compares what it prints, if the page shows that; `$ cd
-  FOLDER` is followed. Of pip it does what matters here: `pip install -e FOLDER` puts a plugin on the path,
-  and `pip uninstall` takes it away;
+  FOLDER` is followed. Of pip it does what matters here: `pip install -e FOLDER` puts a plugin on
+  the path, and `pip uninstall` takes it away;
 - a block with a `:caption:` is the file of that name, and a `diff` with one changes that file.
 
 Version numbers and white space may differ.

@@ -303,13 +303,14 @@ def asks_a_shape(y_true, y_pred):
 
 @suspect()
 def static_batch(y_true, y_pred):
-    return squares(y_true, y_pred) * ops.ones((y_pred.shape[0], *[1] * (len(y_pred.shape) - 2)))
+    values = squares(y_true, y_pred)
+    return values * ops.ones((y_pred.shape[0], *values.shape[1:]), values.dtype)
 
 
 @suspect()
 def any_batch(y_true, y_pred):
-    rows = ops.shape(y_pred)[0]
-    return squares(y_true, y_pred) * ops.ones((rows, *[1] * (len(y_pred.shape) - 2)))
+    values = squares(y_true, y_pred)
+    return values * ops.ones((ops.shape(y_pred)[0], *values.shape[1:]), values.dtype)
 
 
 _STATE = {"mean": Weight((), 0.0, trainable=False)}
