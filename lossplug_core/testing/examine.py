@@ -65,13 +65,12 @@ def _selected(loss: Loss) -> list[str | LossSpec]:
     if isinstance(loss, LossSpec):
         return [loss]
     if not isinstance(loss, str):
-        spec = spec_of(loss)
-        if spec is None:
+        known = registry.identify(loss) if spec_of(loss) else None
+        if known is None:
             raise IdentifierError(
                 "This is not a loss.", expected="a name, or a function marked @loss", received=loss
             )
-        known = registry.identify(loss)
-        return [spec if known is None else known.id]
+        return [known if known.provider is None else known.id]
     word = normalized(loss) if "/" not in loss else None
     owned = [e for e in registry.found.losses if word in (e.namespace, e.provider.distribution)]
     entries: list[Entry] = owned or [registry.entry(loss)]
