@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,22 +44,30 @@ def _print_failure(result: Result) -> None:
 
 def _print_matrix(results: Sequence[Result]) -> None:
     """A row for each check, a column for each loss, a letter for each backend."""
-    losses, rows, backends = (
+    losses, checks, backends = (
         list(dict.fromkeys(getattr(result, name) for result in results))
         for name in ("loss", "check", "backend")
     )
-    found = {(result.loss, result.check, result.backend): result.status for result in results}
-    width, label = max(len(backends), 2), max(map(len, rows), default=0)
     for number, loss in enumerate(losses, 1):
         click.echo(f"{number:>3}  {loss}")
-    click.echo(f"\n{'':{label}}  " + " ".join(f"{n:<{width}}" for n in range(1, len(losses) + 1)))
-    for row in rows:
-        click.echo(f"{row:<{label}}  ", nl=False)
-        for loss in losses:
-            for backend in backends:
-                status = found.get((loss, row, backend), "")
-                click.secho(_LETTERS.get(status, " "), fg=_COLOURS.get(status), nl=False)
-            click.echo(" " * (width - len(backends) + 1), nl=False)
-        click.echo()
+    found = {(result.loss, result.check, result.backend): result.status for result in results}
+    width, label = max(len(backends), 2), max(map(len, checks), default=0)
+    room = max(1, (shutil.get_terminal_size().columns - label - 2) // (width + 1))
+    for first in range(0, len(losses), room):
+        numbers = range(first, min(first + room, len(losses)))
+        click.echo(f"\n{'':{label}}  " + " ".join(f"{n + 1:<{width}}" for n in numbers))
+        for check in checks:
+            click.echo(f"{check:<{label}}  ", nl=False)
+            for number in numbers:
+                statuses = [found.get((losses[number], check, b), "") for b in backends]
+                click.echo(_cell(statuses, width + 1), nl=False)
+            click.echo()
     several = f", for {', '.join(backends)}" if len(backends) > 1 else ""
     click.echo(f"\n. passed  F failed  s skipped{several}")
+
+
+def _cell(statuses: Sequence[str], width: int) -> str:
+    letters = [
+        click.style(_LETTERS.get(status, " "), fg=_COLOURS.get(status)) for status in statuses
+    ]
+    return "".join(letters) + " " * (width - len(statuses))

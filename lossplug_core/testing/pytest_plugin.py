@@ -77,7 +77,6 @@ class ConformanceItem(pytest.Item):
     def __init__(self, *, examination: Examination, check: str, **more: Any) -> None:
         super().__init__(**more)
         self.examination, self.check = examination, check
-        self._nodeid = f"lossplug::{self.name}"
 
     def runtest(self) -> None:
         """Run the check."""
