@@ -254,6 +254,7 @@ def test_older_code_has_a_page_and_no_picture(site, run, document) -> None:
     ]
     assert "The error to a power." in run("show", "older").stdout
     assert run("list", "--y-true", "any").stdout.startswith("acme-losses/older")
+    pytest.importorskip("matplotlib")
     result = run("plot", "older")
     assert result.exit_code == 1
     assert "no picture for losses of the kind of 'acme-losses/older'" in result.stderr
