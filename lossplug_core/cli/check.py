@@ -98,7 +98,7 @@ def _results(wish: _Wish) -> Iterator[Result]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from lossplug_core._app import registry
-    from lossplug_core.testing.examine import select_losses
+    from lossplug_core.testing.selection import select_losses
     from lossplug_core.testing.worker import Worker
 
     names = wish.names or sorted({entry.namespace for entry in registry.found.losses})

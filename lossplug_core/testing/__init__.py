@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lossplug_core.testing.check import Check, ConformanceError, Result, SkippedError, check
 
 if TYPE_CHECKING:
-    from lossplug_core.testing.examine import checks, run_checks
     from lossplug_core.testing.parametrize import parametrize_with_checks
+    from lossplug_core.testing.run import run_checks
+    from lossplug_core.testing.selection import checks
     from lossplug_core.testing.subject import Subject, agree
 
 __all__ = [
@@ -32,9 +33,9 @@ __all__ = [
 _AT_FIRST_USE = {
     "Subject": "subject",
     "agree": "subject",
-    "checks": "examine",
+    "checks": "selection",
     "parametrize_with_checks": "parametrize",
-    "run_checks": "examine",
+    "run_checks": "run",
 }
 
 

@@ -91,9 +91,15 @@ def _check(**arguments: Any) -> dict[str, Any]:
 
 def _checks(only: tuple[str, ...], profile: str) -> list[str]:
     """The ids of the checks to run."""
-    from lossplug_core.testing.examine import select_checks
+    from lossplug_core._backend import backend
+    from lossplug_core.testing.selection import select_checks
+    from lossplug_core.testing.worker import worker
 
-    return select_checks(only, thorough=profile == "thorough")
+    ids = select_checks(only, thorough=profile == "thorough")
+    if "saved-model" in ids:
+        # The process that will load what is saved starts while the first checks run here.
+        worker(backend().name).start()
+    return ids
 
 
 _ACTIONS: dict[str, Callable[..., Any]] = {

@@ -1,8 +1,7 @@
-"""Losses by name, checked one by one: what all three ways in have in common."""
+"""One loss, and what comes of its checks: what all three ways in have in common."""
 
 from __future__ import annotations
 
-import difflib
 import signal
 import threading
 import time
@@ -14,10 +13,8 @@ from typing import Any
 
 from lossplug_core._app import registry
 from lossplug_core._backend import backend
-from lossplug_core.discovery import Entry
-from lossplug_core.errors import IdentifierError, LossplugError, ParameterError
-from lossplug_core.names import KERAS, normalized
-from lossplug_core.spec import LossSpec, spec_of
+from lossplug_core.errors import LossplugError, ParameterError
+from lossplug_core.spec import LossSpec
 from lossplug_core.testing.check import (
     PROFILES,
     Check,
@@ -26,59 +23,13 @@ from lossplug_core.testing.check import (
     Result,
     SkippedError,
 )
-from lossplug_core.testing.expected import check_expected, expected_reason, judged
-from lossplug_core.testing.oracles import Oracles, of_loss, read_oracles
+from lossplug_core.testing.oracles import of_loss, read_oracles
+from lossplug_core.testing.selection import checks
 
-__all__ = ["Examination", "checks", "examine", "run_checks", "select_checks", "select_losses"]
-
-Loss = str | LossSpec | Callable[..., Any]
+__all__ = ["Examination", "examine"]
 
 _LOADS = "loads"
 _TIME_LIMIT = 60
-
-
-def checks(*, thorough: bool = True) -> dict[str, Check]:
-    """The checks by id: ours, and those that hook plugins add."""
-    from lossplug_core.testing.checks import CHECKS
-
-    added = [check for some in registry.hooks.call("lossplug_checks") for check in some]
-    if wrong := [check for check in added if not isinstance(check, Check)]:
-        raise ParameterError(
-            "A hook plugin adds a check that is none.",
-            expected="what lossplug_core.testing.check makes of a function",
-            received=wrong[0],
-        )
-    return {check.id: check for check in (*CHECKS, *added) if thorough or not check.thorough}
-
-
-def select_losses(losses: Loss | Iterable[Loss]) -> list[str | LossSpec]:
-    """Ids, namespaces, distributions, functions and specs as a list of ids and specs.
-
-    Raises:
-        LossplugError: One of them means no loss.
-    """
-    some = [losses] if isinstance(losses, (str, LossSpec)) or callable(losses) else losses
-    return list(dict.fromkeys(found for loss in some for found in _selected(loss)))
-
-
-def _selected(loss: Loss) -> list[str | LossSpec]:
-    if isinstance(loss, LossSpec):
-        return [loss]
-    if not isinstance(loss, str):
-        known = registry.identify(loss) if spec_of(loss) else None
-        if known is None:
-            raise IdentifierError(
-                "This is not a loss.", expected="a name, or a function marked @loss", received=loss
-            )
-        return [known if known.provider is None else known.id]
-    word = normalized(loss) if "/" not in loss else None
-    owned = [e for e in registry.found.losses if word in (e.namespace, e.provider.distribution)]
-    entries: list[Entry] = owned or [registry.entry(loss)]
-    if entries[0].namespace == KERAS:
-        raise ParameterError(
-            "Keras's own losses are not plugins.", expected="a loss of a plugin", received=loss
-        )
-    return [entry.id for entry in entries]
 
 
 class Examination:
@@ -108,13 +59,6 @@ class Examination:
         self._checks = checks()
         self._results: dict[str, Result] = {}
         self._subject: Any = None
-
-    def start(self) -> None:
-        """Start the other process that some checks need, while the first of them run here."""
-        from lossplug_core.testing.worker import worker
-
-        if isinstance(self.loss, str):
-            worker(_backend()).start()
 
     @property
     def id(self) -> str:
@@ -184,72 +128,6 @@ class Examination:
         profile = "" if self.profile == "quick" else f" --profile {self.profile}"
         seed = f" --seed {self.seed}" if self.seed else ""
         return f"lossplug check {self.id} --check {check.id} --backend {_backend()}{profile}{seed}"
-
-
-def run_checks(
-    losses: Loss | Iterable[Loss],
-    *,
-    profile: Profile = "quick",
-    only: Iterable[str] | None = None,
-    expected_failures: Mapping[str, str] | None = None,
-    oracles: Oracles | None = None,
-    seed: int = 0,
-) -> list[Result]:
-    """Check losses in this process, on its backend.
-
-    Args:
-        losses: Ids, namespaces or distributions, functions marked `@loss`, specs; one or several.
-        profile: `"quick"`, a few examples; `"thorough"`, many, and all checks.
-        only: The ids of the checks to run; all of the profile if None.
-        expected_failures: Reasons by `"check"` or `"loss:check"`. What is expected to fail and
-            passes is a failure.
-        oracles: For a loss, by id or name: for its conventions, `(y_true, y_pred, **parameters) ->
-            values` in NumPy. The convention None is the loss's own definition.
-        seed: Decides which examples are drawn.
-
-    Returns:
-        One result for each loss and check, in order.
-
-    Raises:
-        LossplugError: A name means no loss, or there is no such check or profile.
-
-    Example:
-        >>> results = run_checks("imbalance/focal", only=["signature", "defaults"])
-        >>> [(result.check, result.status) for result in results]
-        [('signature', 'passed'), ('defaults', 'passed')]
-    """
-    expected = expected_failures or {}
-    ids = select_checks(only, thorough=profile == "thorough")
-    selected = select_losses(losses)
-    check_expected(expected, selected, checks())
-    results = []
-    for loss in selected:
-        examination = Examination(loss, profile=profile, seed=seed, oracles=of_loss(oracles, loss))
-        if "saved-model" in ids:
-            examination.start()
-        for id in ids:
-            result = examination.result(id)
-            results.append(judged(result, expected_reason(expected, examination.id, id)))
-    return results
-
-
-def select_checks(only: Iterable[str] | None, *, thorough: bool) -> list[str]:
-    """The ids of the checks to run.
-
-    Raises:
-        ParameterError: There is no such check.
-    """
-    known = checks()
-    for id in only or ():
-        if id not in known:
-            raise ParameterError(
-                "There is no such check.",
-                expected=f"one of {', '.join(known)}",
-                received=id,
-                nearest=difflib.get_close_matches(id, known, n=1),
-            )
-    wanted = set(only or checks(thorough=thorough))
-    return [id for id in known if id in wanted]
 
 
 def examine(

@@ -10,9 +10,10 @@ import pytest
 
 from lossplug_core.spec import LossSpec
 from lossplug_core.testing.check import ConformanceError, Profile, Result
-from lossplug_core.testing.examine import Examination, Loss, checks, select_checks, select_losses
-from lossplug_core.testing.expected import check_expected, expected_reason
-from lossplug_core.testing.oracles import Oracles, of_loss
+from lossplug_core.testing.examine import Examination
+from lossplug_core.testing.oracles import Oracles
+from lossplug_core.testing.run import planned
+from lossplug_core.testing.selection import Loss
 
 __all__ = ["parametrize_with_checks", "report"]
 
@@ -39,18 +40,17 @@ def parametrize_with_checks(
         ... def test_conforms(loss, check):
         ...     check(loss)
     """
-    expected = expected_failures or {}
-    ids = select_checks(only, thorough=profile == "thorough")
-    selected = select_losses(losses)
-    check_expected(expected, selected, checks())
-    rows = []
-    for loss in selected:
-        examination = Examination(loss, profile=profile, seed=seed, oracles=of_loss(oracles, loss))
-        for id in ids:
-            reason = expected_reason(expected, examination.id, id)
-            marks = [_fails(reason)] if reason else []
-            bound = _Bound(examination, id)
-            rows.append(pytest.param(loss, bound, id=f"{examination.id}-{id}", marks=marks))
+    rows = [
+        pytest.param(
+            examination.loss,
+            _Bound(examination, id),
+            id=f"{examination.id}-{id}",
+            marks=[_fails(reason)] if reason else [],
+        )
+        for examination, id, reason in planned(
+            losses, profile, only, expected_failures, oracles, seed
+        )
+    ]
     return pytest.mark.parametrize(("loss", "check"), rows)
 
 

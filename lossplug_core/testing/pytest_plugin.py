@@ -58,7 +58,8 @@ def pytest_collection_modifyitems(
 def _items(
     session: pytest.Session, names: list[str], config: pytest.Config
 ) -> Iterator[pytest.Item]:
-    from lossplug_core.testing.examine import Examination, select_checks, select_losses
+    from lossplug_core.testing.examine import Examination
+    from lossplug_core.testing.selection import select_checks, select_losses
 
     profile = config.getoption("lossplug_profile")
     only = config.getoption("lossplug_check") or None

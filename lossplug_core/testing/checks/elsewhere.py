@@ -21,7 +21,8 @@ from lossplug_core.spec import OPTIONS, LossSpec
 from lossplug_core.testing.calculate import raw
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
 from lossplug_core.testing.checks.installed import not_installed
-from lossplug_core.testing.strategies import Sample, Sizes, parameters
+from lossplug_core.testing.parameters import Sizes, parameters
+from lossplug_core.testing.strategies import Sample
 from lossplug_core.testing.subject import Subject, agree
 from lossplug_core.testing.worker import installed_backends, worker
 

@@ -14,7 +14,8 @@ from lossplug_core.params import parameters_of
 from lossplug_core.spec import LossSpec
 from lossplug_core.testing.calculate import compiled, double_precision, has_double_precision, raw
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
-from lossplug_core.testing.strategies import Array, Sample, follows_classes
+from lossplug_core.testing.parameters import follows_classes
+from lossplug_core.testing.strategies import Array, Sample
 from lossplug_core.testing.subject import Subject, agree
 
 __all__ = [
