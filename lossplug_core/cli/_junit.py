@@ -38,8 +38,8 @@ def _add(suite: ElementTree.Element, result: Result) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
-        classname=result.loss,
-        name=result.check,
+        classname=printable(result.loss),
+        name=printable(result.check),
         time=f"{result.seconds:.3f}",
     )
     first = result.message.partition("\n")[0]

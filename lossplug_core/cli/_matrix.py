@@ -34,7 +34,8 @@ def print_results(results: Sequence[Result], seconds: float) -> None:
 
 
 def _print_failure(result: Result) -> None:
-    click.secho(f"{result.loss} fails {result.check} on {result.backend}", fg="red", bold=True)
+    what = printable(f"{result.loss} fails {result.check} on {result.backend}")
+    click.secho(what, fg="red", bold=True)
     parts = {"": result.message, "example: ": result.example, "again: ": result.reproduce}
     for label, text in parts.items():
         for line in text.splitlines():
@@ -49,7 +50,7 @@ def _print_matrix(results: Sequence[Result]) -> None:
         for name in ("loss", "check", "backend")
     )
     for number, loss in enumerate(losses, 1):
-        click.echo(f"{number:>3}  {loss}")
+        click.echo(f"{number:>3}  {printable(loss)}")
     found = {(result.loss, result.check, result.backend): result.status for result in results}
     width, label = max(len(backends), 2), max(map(len, checks), default=0)
     room = max(1, (shutil.get_terminal_size().columns - label - 2) // (width + 1))
@@ -57,7 +58,7 @@ def _print_matrix(results: Sequence[Result]) -> None:
         numbers = range(first, min(first + room, len(losses)))
         click.echo(f"\n{'':{label}}  " + " ".join(f"{n + 1:<{width}}" for n in numbers))
         for check in checks:
-            click.echo(f"{check:<{label}}  ", nl=False)
+            click.echo(f"{printable(check):<{label}}  ", nl=False)
             for number in numbers:
                 statuses = [found.get((losses[number], check, b), "") for b in backends]
                 click.echo(_cell(statuses, width + 1), nl=False)

@@ -64,6 +64,10 @@ def command(
         _list(as_json)
         return
     junit = options.pop("junit")
+    if junit and not Path(junit).parent.is_dir():
+        raise click.BadParameter(
+            f"There is no folder {str(Path(junit).parent)!r}.", param_hint="--junit"
+        )
     begin = time.perf_counter()
     results = list(_results(_Wish(names=names, **options)))
     seconds = time.perf_counter() - begin
@@ -125,6 +129,7 @@ def _results(wish: _Wish) -> Iterator[Result]:
 
 def _of_loss(worker: Worker, loss: str, ids: list[str], wish: _Wish) -> Iterator[Result]:
     from lossplug_core.testing import ConformanceError, Result
+    from lossplug_core.testing.check import command_of
 
     known: dict[str, Any] = {}
     for id in ids:
@@ -135,7 +140,8 @@ def _of_loss(worker: Worker, loss: str, ids: list[str], wish: _Wish) -> Iterator
             result = Result.from_dict(answer)
         except ConformanceError as error:
             # The process is gone: the next one is told what came of this check.
-            result = Result(loss, id, worker.backend, "failed", str(error))
+            again = command_of(loss, id, worker.backend, wish.profile, wish.seed)
+            result = Result(loss, id, worker.backend, "failed", str(error), reproduce=again)
         known[id] = result.as_dict()
         yield replace(result, seconds=time.perf_counter() - begin)
 

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
+import queue
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
+from lossplug_core.errors import LossplugError
+
 
 def main() -> None:
-    """Answer requests. What else is printed goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb")
+    """Answer requests. What else is printed goes nowhere, and there is nothing to read."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     import lossplug_core.bridge  # noqa: F401  the start of Keras is no request's fault
 
     _send(answers, "ready")
+    asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests, asked), daemon=True).start()
     while True:
-        try:
-            action, arguments = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
+        action, arguments = asked.get()
         _send(answers, _answer(_ACTIONS[action], arguments))
+
+
+def _listen(requests: BinaryIO, asked: queue.SimpleQueue[Any]) -> None:
+    """Hand requests on. Where they end nobody waits for an answer, which may never come."""
+    try:
+        while True:
+            asked.put(pickle.load(requests))
+    finally:
+        os._exit(0)
 
 
 def _send(answers: BinaryIO, answer: Any) -> None:
@@ -33,6 +45,8 @@ def _answer(action: Callable[..., Any], arguments: Mapping[str, Any]) -> tuple[s
     """What went wrong, or the answer."""
     try:
         return None, action(**arguments)
+    except LossplugError as error:
+        return str(error), None
     except (Exception, SystemExit) as error:
         return f"In another process: {type(error).__name__}: {error}", None
 

@@ -21,6 +21,7 @@ __all__ = [
     "SkippedError",
     "Status",
     "check",
+    "command_of",
 ]
 
 Profile = Literal["quick", "thorough"]
@@ -86,6 +87,13 @@ class Check:
     needs: tuple[str, ...] = ()
     thorough: bool = False
     backend: bool = True
+
+
+def command_of(loss: str, check: str, backend: str, profile: str = "quick", seed: int = 0) -> str:
+    """The command that runs a check of a loss again, on the same examples."""
+    more = "" if profile == "quick" else f" --profile {profile}"
+    more += f" --seed {seed}" if seed else ""
+    return f"lossplug check {loss} --check {check} --backend {backend}{more}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from lossplug_core.spec import LossSpec
 from lossplug_core.testing.check import (
     PROFILES,
     Check,
-    ConformanceError,
     Profile,
     Result,
     SkippedError,
+    command_of,
 )
 from lossplug_core.testing.oracles import of_loss, read_oracles
 from lossplug_core.testing.selection import checks
@@ -29,7 +29,7 @@ from lossplug_core.testing.selection import checks
 __all__ = ["Examination", "examine"]
 
 _LOADS = "loads"
-_TIME_LIMIT = 60
+_TIME_LIMIT = 60.0
 
 
 class Examination:
@@ -40,6 +40,7 @@ class Examination:
         profile: `"quick"` or `"thorough"`.
         seed: Decides which examples are drawn.
         oracles: For its conventions, what gives the same values.
+        seconds: How long a check may take; None if another process looks after that.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class Examination:
         profile: Profile = "quick",
         seed: int = 0,
         oracles: Mapping[str | None, Callable[..., Any]] | None = None,
+        seconds: float | None = _TIME_LIMIT,
     ) -> None:
         if profile not in PROFILES:
             raise ParameterError(
                 "There is no such profile.", expected=" or ".join(PROFILES), received=profile
             )
         self.loss, self.profile, self.seed = loss, profile, seed
-        self._oracles = dict(oracles or {})
+        self._oracles, self._seconds = dict(oracles or {}), seconds
         self._checks = checks()
         self._results: dict[str, Result] = {}
         self._subject: Any = None
@@ -85,11 +87,11 @@ class Examination:
             subject = self._loaded()
             if reason := self._reason(check, subject.spec):
                 raise SkippedError(reason)
-            with _time_limit(_TIME_LIMIT):
+            with _time_limit(self._seconds):
                 check.run(subject)
         except SkippedError as error:
             status, message = "skipped", str(error)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, _OutOfTimeError) as error:
             status, message = "failed", _told(error)
             example = getattr(error, "example", "")
         return Result(
@@ -99,7 +101,7 @@ class Examination:
             status=status,  # type: ignore[arg-type]
             message=message,
             example=example,
-            reproduce=self._command(check) if status == "failed" else "",
+            reproduce=self._command(check.id) if status == "failed" else "",
             seconds=time.perf_counter() - begin,
         )
 
@@ -122,12 +124,10 @@ class Examination:
                 return found.message
         return None
 
-    def _command(self, check: Check) -> str:
+    def _command(self, check: str) -> str:
         if not isinstance(self.loss, str):
             return ""
-        profile = "" if self.profile == "quick" else f" --profile {self.profile}"
-        seed = f" --seed {self.seed}" if self.seed else ""
-        return f"lossplug check {self.id} --check {check.id} --backend {_backend()}{profile}{seed}"
+        return command_of(self.id, check, _backend(), self.profile, self.seed)
 
 
 def examine(
@@ -151,31 +151,36 @@ def examine(
 @lru_cache(maxsize=1)
 def _examination(loss: str, profile: Profile, seed: int, oracles: str | None) -> Examination:
     given = of_loss(read_oracles(oracles) if oracles else None, loss)
-    return Examination(loss, profile=profile, seed=seed, oracles=given)
+    return Examination(loss, profile=profile, seed=seed, oracles=given, seconds=None)
+
+
+class _OutOfTimeError(BaseException):
+    """A check takes too long. No `Exception`: after one Hypothesis would try smaller examples."""
 
 
 @contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
+def _time_limit(seconds: float | None) -> Iterator[None]:
     """Stop what takes too long, where the system has alarms and this is the main thread."""
-    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+    main = threading.current_thread() is threading.main_thread()
+    if seconds is None or not main or not hasattr(signal, "setitimer"):
         yield
         return
 
     def stop(*_: Any) -> None:
-        raise ConformanceError(f"It does not end within {seconds} s.")
+        raise _OutOfTimeError(f"It does not end within {seconds:.0f} s.")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    handler = signal.signal(signal.SIGALRM, stop)
+    others = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *others)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def _told(error: BaseException) -> str:
     """An error as a message: ours as they are, others with the place where they were raised."""
-    if isinstance(error, LossplugError):
+    if isinstance(error, (LossplugError, _OutOfTimeError)):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error}\n  at {place.filename}:{place.lineno}"

@@ -90,8 +90,12 @@ def follows_classes(annotation: Any) -> bool:
     )
 
 
+NETWORK = "lambda inputs: 0.5 * inputs + 0.25 * ops.flip(inputs, axis=-1)"
+"""A network for losses that take one: it keeps the shape, and mixes the last axis."""
+
+
 def network(inputs: Any) -> Any:
-    """A network for losses that take one: it keeps the shape, and mixes the last axis."""
+    """`NETWORK`."""
     from lossplug_core import ops
 
     return 0.5 * inputs + 0.25 * ops.flip(inputs, axis=-1)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from lossplug_core.params import parameters_of
 from lossplug_core.spec import MAIN_TARGET, LossSpec
+from lossplug_core.testing.parameters import NETWORK
 
 if TYPE_CHECKING:
     from lossplug_core.testing.strategies import Sample
 
-__all__ = ["python_of"]
+__all__ = ["loss_of", "python_of"]
 
 
 def python_of(spec: LossSpec, sample: Sample, options: Mapping[str, Any]) -> str:
-    """A line that calculates a loss on a sample: no default is written."""
+    """A line that calculates a loss on a sample."""
+    loss = loss_of(spec, {**sample.parameters, **options})
+    return f"{loss}({_target(sample)}, {_prediction(spec, sample)})"
+
+
+def loss_of(spec: LossSpec, options: Mapping[str, Any]) -> str:
+    """What makes a loss with these parameters and options: no default is written."""
     declared = parameters_of(spec)
     given = [
         f"{name}={_value(value)}"
-        for name, value in [*sample.parameters.items(), *options.items()]
+        for name, value in options.items()
         if name not in declared or declared[name].required or declared[name].default != value
     ]
-    arguments = ", ".join([repr(spec.id), *given])
-    return f"get_loss({arguments})({_target(sample)}, {_prediction(spec, sample)})"
+    return f"get_loss({', '.join([repr(spec.id), *given])})"
 
 
 def _target(sample: Sample) -> str:
@@ -42,5 +49,7 @@ def _prediction(spec: LossSpec, sample: Sample) -> str:
 
 def _value(value: Any) -> str:
     if callable(value):
-        return getattr(value, "__name__", "network")
+        return NETWORK
+    if isinstance(value, Enum):
+        value = value.value
     return repr(value.tolist() if hasattr(value, "tolist") else value)

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +51,24 @@ def installed_backends() -> list[str]:
     return [name for name in BACKENDS if importlib.util.find_spec(name)]
 
 
-@lru_cache(maxsize=8)
-def _shared(backend: str, path: tuple[str, ...]) -> Worker:
-    del path  # only part of the key: a process sees what was on the path when it began
-    shared = Worker(backend)
-    atexit.register(shared.close)
-    return shared
+_shared: dict[str, tuple[list[str], Worker]] = {}
 
 
 def worker(backend: str) -> Worker:
     """The process of a backend that all checks share."""
-    return _shared(backend, tuple(sys.path))
+    path, shared = _shared.get(backend, ([], None))
+    if shared is None or path != sys.path:  # a process sees what was on the path when it began
+        if shared is not None:
+            shared.close()
+        shared = Worker(backend)
+        _shared[backend] = ([*sys.path], shared)
+    return shared
+
+
+@atexit.register
+def _close() -> None:
+    for _, shared in _shared.values():
+        shared.close()
 
 
 def environment(**changes: str) -> dict[str, str]:

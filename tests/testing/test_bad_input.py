@@ -53,12 +53,13 @@ BROKEN = {
         "loads",
         "not end within",
     ),
-    "hangs": (module("hangs", "time.sleep(99)"), "values", "not end within 4 s"),
+    "hangs": (module("hangs", "while True: pass"), "values", "not end within 3 s"),
     "grows": (
         module("grows", "keep = [bytearray(os.urandom(1)) * 2**27 for _ in range(99)]"),
         "values",
         "more than 1 GiB",
     ),
+    "asks": (module("asks", "input()"), "values", "EOFError"),
     "kills": (module("kills", "os._exit(1)"), "values", "The process ended"),
     "recurses": (module("recurses", "(f := lambda: f())()"), "values", "RecursionError"),
 }
@@ -81,7 +82,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str
     checks = ["loads", "light-import", "values", "quiet"]
     options = {
         "backend": keras.config.backend(),
-        "time-limit": 4,
+        "time-limit": 3,
         "memory-limit": 1,
         "junit": junit,
     }
@@ -122,6 +123,14 @@ def test_a_process_that_had_to_be_stopped_is_not_asked_again(results, name):
     assert statuses == {
         "loads": "passed", "light-import": "passed", "values": "failed", "quiet": "skipped"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["hangs", "grows", "kills"])
+def test_how_to_see_it_again_is_said_by_who_stopped_it(results, name):
+    (failed,) = (result for result in results[name] if not ok(result))
+    backend = keras.config.backend()
+    again = f"lossplug check acme-broken/{name} --check values --backend {backend}"
+    assert failed["reproduce"] == again
 
 
 def test_a_malformed_entry_point_is_a_failure_of_the_package(results):

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from faults import FAULTS, Fault
+from lossplug_core import get_loss
 from lossplug_core.testing import Result, checks, run_checks
 from lossplug_core.testing.worker import installed_backends
 
@@ -42,7 +43,12 @@ def test_only_this_check_finds_the_fault(fault: Fault):
         assert failed == []
         return
     assert failed == [fault.check], "\n".join(found[check].message for check in failed)
-    assert re.search(fault.says, found[fault.check].message, re.DOTALL)
+    result = found[fault.check]
+    assert re.search(fault.says, result.message, re.DOTALL)
+    again = f"lossplug check {result.loss} --check {fault.check} --backend {result.backend}"
+    assert result.reproduce == again
+    if result.example:  # is Python that runs
+        eval(result.example, {"get_loss": get_loss})
 
 
 @every_fault

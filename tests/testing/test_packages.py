@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lossplug_core import UnknownLossError
 from lossplug_core.testing import run_checks
 
 pytestmark = pytest.mark.backend
@@ -28,6 +29,53 @@ def found(site, check: str, modules: dict[str, str], *entry_points: str) -> dict
     results = run_checks("acme-losses", only=[check])
     assert all(result.status in ("passed", "failed") for result in results)
     return {result.loss: result.message for result in results if not result.ok}
+
+
+# --- One fault each -------------------------------------------------------------------------------
+
+WHOLE = """
+from faults import squares, suspect
+{head}
+@suspect()
+def first(y_true, y_pred):
+    return squares(y_true, y_pred)
+"""
+SECOND = """
+@suspect()
+def second(y_true, y_pred):
+    return squares(y_true, y_pred)
+"""
+PACKAGES = {
+    "loads": ("", "missing"),
+    "light-import": ("import numpy", "first"),
+    "entry-points": (SECOND, "first"),
+    None: ("", "first"),
+}
+
+
+def test_only_this_check_finds_the_fault(site):
+    for check, (head, attribute) in PACKAGES.items():
+        name = f"acme_{check}".replace("-", "_").lower()
+        site.install(
+            name,
+            modules={name: WHOLE.format(head=head)},
+            entry_points=f"[lossplug.losses]\nfirst = {name}:{attribute}\n",
+        )
+    failed = {check: set() for check in PACKAGES}
+    for check in PACKAGES:
+        for result in run_checks(f"acme-{check}".lower()):
+            if not result.ok:
+                failed[check].add(result.check)
+    assert failed == {check: {check} - {None} for check in PACKAGES}
+
+
+def test_a_package_without_losses(site):
+    site.install("acme-empty", version="2.0", entry_points="[console_scripts]\nx = a:b\n")
+    site.install("acme-malformed", entry_points="[lossplug.losses]\nx = no function\n")
+    with pytest.raises(UnknownLossError, match=r"acme-empty 2.0 is installed, and has no losses\."):
+        run_checks("acme-empty")
+    with pytest.raises(UnknownLossError, match="has no losses: .*'no function'"):
+        run_checks("acme-malformed")
 
 
 # --- entry-points ---------------------------------------------------------------------------------

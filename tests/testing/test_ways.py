@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import keras
 import pytest
 
 import lossplug_core
 from lossplug_core import ParameterError
-from lossplug_core.errors import LossplugError
-from lossplug_core.testing import parametrize_with_checks, run_checks
+from lossplug_core.cli._junit import junit_xml
+from lossplug_core.cli._matrix import print_results
+from lossplug_core.errors import LossplugError, PluginWarning
+from lossplug_core.testing import Result, checks, parametrize_with_checks, run_checks
 from lossplug_core.testing.worker import environment
 
 pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("installed")]
@@ -70,14 +73,15 @@ def test_the_example_shows_the_failure():
 
 def test_pytest_says_the_same(statuses, tmp_path):
     only = [word for check in ONLY for word in ("--lossplug-check", check)]
-    run = python("-m", "pytest", "-rA", "--lossplug", LOSS, *only, folder=tmp_path)
+    words = ["-rA", "--lossplug", LOSS, *only, "-k", "not loads"]
+    run = python("-m", "pytest", *words, folder=tmp_path)
     assert run.returncode == 1
     for check, status in statuses.items():
-        assert f"{status.upper()} ::{LOSS}-{check}" in run.stdout, run.stdout
+        told = f"{status.upper()} ::{LOSS}-{check}" in run.stdout
+        assert told == (check != "loads"), run.stdout
+    assert "1 deselected" in run.stdout
     assert "Example: get_loss" in run.stdout
     assert "Again: lossplug check" in run.stdout
-    chosen = python("-m", "pytest", "--lossplug", LOSS, "-k", "signature", folder=tmp_path)
-    assert "1 passed" in chosen.stdout
 
 
 TEST_FILE = """
@@ -135,9 +139,12 @@ def test_what_cannot_be_checked_is_refused(arguments, message):
     ("words", "code", "message"),
     [
         (["no-such"], 1, "no-such"),
+        (["fault"], 1, "Did you mean 'faults'"),
+        (["pytest"], 1, "is installed, and has no losses"),
         ([LOSS, "--check", "gradiant"], 1, "Did you mean 'gradient'"),
         ([LOSS, "--backend", "theano"], 1, "'theano' is not installed"),
         ([LOSS, "--profile", "slow"], 2, "slow"),
+        ([LOSS, "--junit", "no/such/folder/junit.xml"], 2, "There is no folder"),
     ],
 )
 def test_the_command_refuses_it_too(words, code, message):
@@ -153,6 +160,38 @@ def test_the_matrix_fits_a_terminal():
     assert "faults/without_bounds fails signature" in failures
     assert matrix.count("\nsignature  ") > 1
     assert max(map(len, matrix.splitlines())) <= 80
+
+
+HOSTILE = "\x00\x1b[31m\ud800\ufffe ]]> <a> & é\u2028"
+
+
+def test_what_a_plugin_says_steers_neither_terminal_nor_xml(capsys):
+    results = [
+        Result(HOSTILE, HOSTILE, "jax", "failed", f"{HOSTILE}\n{HOSTILE}", HOSTILE, HOSTILE),
+        Result(HOSTILE, "other", "jax", "skipped", HOSTILE),
+        Result(HOSTILE, "other", "torch", "passed"),
+    ]
+    suites = ElementTree.fromstring(junit_xml(results))
+    counts = [[suite.get(key) for key in ("tests", "failures", "skipped")] for suite in suites]
+    assert counts == [["2", "1", "1"], ["1", "0", "0"]]
+    assert "]]> <a> & é" in suites[0][0][0].get("message")
+    print_results(results, seconds=1.0)
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_json_holds_every_result_as_it_is():
+    (document,) = [json.loads(lossplug(LOSS, "--check", "signature", "--json").stdout)]
+    assert set(document) == {"schema_version", "seconds", "results"}
+    (result,) = document["results"]
+    assert Result.from_dict(result).as_dict() == result
+    assert (result["loss"], result["status"], result["backend"]) == (LOSS, "passed", BACKEND)
+
+
+def test_the_checks_are_listed_each_with_its_reason():
+    rows = json.loads(lossplug("--list", "--json").stdout)["checks"]
+    assert [row["id"] for row in rows] == [*checks()]
+    assert all(row["why"].endswith(".") for row in rows)
+    assert [row["id"] for row in rows if row["thorough"]] == ["backends"]
 
 
 def test_without_hypothesis_the_pip_command_is_told(tmp_path):
@@ -189,7 +228,7 @@ def lower(subject):
 
 @hookimpl
 def lossplug_checks():
-    return [{checks}]
+    return {checks}
 """
 
 
@@ -203,7 +242,7 @@ def hook(site, checks: str) -> None:
 
 def test_an_organisation_adds_a_check(site):
     site.install("acme-shouts", "LOUD", "quiet")
-    hook(site, "lower")
+    hook(site, "[lower]")
     results = run_checks("acme-shouts", only=["named-in-lower-case"])
     found = {result.loss: (result.status, result.message) for result in results}
     assert found["acme-shouts/quiet"] == ("passed", "")
@@ -215,10 +254,26 @@ def test_an_organisation_adds_a_check(site):
     assert [r["status"] for r in json.loads(run.stdout)["results"]] == ["failed", "passed"]
 
 
-def test_a_hook_that_adds_no_check_is_refused(site):
-    hook(site, "'a text'")
-    with pytest.raises(ParameterError, match="adds a check that is none"):
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("['a text']", "adds a check that is none"),
+        ("'a text'", "adds a check that is none"),
+        ("3", "adds a check that is none"),
+        ("[check('gradient', 'Ours is better.')(print)]", "'gradient', and there is one already"),
+    ],
+)
+def test_what_a_hook_cannot_add_is_refused(site, returned, says):
+    hook(site, returned)
+    with pytest.raises(ParameterError, match=says):
         run_checks(LOSS)
+
+
+def test_a_hook_that_fails_is_left_out(site):
+    hook(site, "[1 / 0]")
+    with pytest.warns(PluginWarning, match="ZeroDivisionError"):
+        (result,) = run_checks(LOSS, only=["loads"])
+    assert result.ok
 
 
 def test_a_function_that_no_plugin_provides(site):

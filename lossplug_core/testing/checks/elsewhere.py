@@ -24,6 +24,7 @@ from lossplug_core.testing.checks.installed import not_installed
 from lossplug_core.testing.parameters import Sizes, parameters
 from lossplug_core.testing.strategies import Sample
 from lossplug_core.testing.subject import Subject, agree
+from lossplug_core.testing.text import loss_of
 from lossplug_core.testing.worker import installed_backends, worker
 
 __all__ = ["backends", "config", "deterministic", "oracle", "saved_model", "states"]
@@ -87,9 +88,7 @@ def config(subject: Subject) -> None:
     subject.each_of(
         options,
         test,
-        lambda drawn: (
-            f"get_loss({spec.id!r}, **{drawn['parameters'] | drawn['common']}).get_config()"
-        ),
+        lambda drawn: loss_of(spec, drawn["parameters"] | drawn["common"]) + ".get_config()",
         times=2,
     )
 

@@ -28,7 +28,8 @@ _HEAVY = ("keras", "tensorflow", "jax", "torch", "numpy")
 _TIME_LIMIT = 30.0
 
 _PROGRAM = """
-import contextlib, importlib, io, json, sys, time
+import contextlib, faulthandler, importlib, io, json, sys, time
+faulthandler.dump_traceback_later(60, exit=True)  # also if nobody is there any more to stop it
 import lossplug_core
 before, printed = set(sys.modules), io.StringIO()
 with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
@@ -160,7 +161,7 @@ def _modules_of(package: str) -> Iterator[str]:
 def _marked_in(module: str) -> Iterator[str]:
     try:
         names = vars(import_module(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SkippedError(f"{module} cannot be imported: {error}") from error
     for obj in list(names.values()):
         if spec_of(obj) is not None and obj.__module__ == module and "." not in obj.__qualname__:
