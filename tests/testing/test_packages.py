@@ -74,7 +74,7 @@ def test_a_package_without_losses(site):
     site.install("acme-malformed", entry_points="[lossplug.losses]\nx = no function\n")
     with pytest.raises(UnknownLossError, match=r"acme-empty 2.0 is installed, and has no losses\."):
         run_checks("acme-empty")
-    with pytest.raises(UnknownLossError, match="has no losses: .*'no function'"):
+    with pytest.raises(UnknownLossError, match=r"has no losses: .*'no function'"):
         run_checks("acme-malformed")
 
 
