@@ -16,7 +16,7 @@ class Checks(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The sections, in the order in which the checks run."""
-        from lossplug_core.testing.checks import CHECKS
+        from lossplug_core.testing._checks import CHECKS
 
         return [self._section(check) for check in CHECKS]
 

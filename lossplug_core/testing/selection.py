@@ -23,7 +23,7 @@ Loss = str | LossSpec | Callable[..., Any]
 
 def checks(*, thorough: bool = True) -> dict[str, Check]:
     """The checks by id: ours, and those that hook plugins add."""
-    from lossplug_core.testing.checks import CHECKS
+    from lossplug_core.testing._checks import CHECKS
 
     known = {check.id: check for check in CHECKS}
     for check in _added():
@@ -96,7 +96,7 @@ def _unknown(name: str, error: UnknownLossError) -> UnknownLossError:
                 "again.",
             )
     namespaces = sorted({entry.namespace for entry in registry.found.losses} - {KERAS})
-    near = error.nearest or difflib.get_close_matches(name, namespaces, n=1)
+    near = [*difflib.get_close_matches(name, namespaces, n=1), *error.nearest]
     return UnknownLossError(error.what, expected=error.expected, nearest=near, fix=error.fix)
 
 

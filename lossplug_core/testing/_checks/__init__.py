@@ -1,7 +1,6 @@
 """The checks, in the order in which they run."""
 
-from lossplug_core.testing.check import Check
-from lossplug_core.testing.checks import (
+from lossplug_core.testing._checks import (
     compiling,
     declared,
     elsewhere,
@@ -9,6 +8,7 @@ from lossplug_core.testing.checks import (
     numbers,
     weighing,
 )
+from lossplug_core.testing.check import Check
 
 __all__ = ["CHECKS"]
 

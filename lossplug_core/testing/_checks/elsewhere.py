@@ -18,9 +18,9 @@ from lossplug_core.bridge import PluginLoss, TrainingModel
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of, validate
 from lossplug_core.spec import OPTIONS, LossSpec
+from lossplug_core.testing._checks.installed import not_installed
 from lossplug_core.testing.calculate import raw
 from lossplug_core.testing.check import ConformanceError, SkippedError, check
-from lossplug_core.testing.checks.installed import not_installed
 from lossplug_core.testing.parameters import Sizes, parameters
 from lossplug_core.testing.strategies import Sample
 from lossplug_core.testing.subject import Subject, agree
