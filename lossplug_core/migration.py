@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossplug_core.errors import ChangedLossWarning, DeprecatedLossWarning, SpecError
-from lossplug_core.names import KERAS, key, split
+from lossplug_core.names import KERAS, is_name_of, key, split
 from lossplug_core.spec import Deprecation, LossSpec
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "fate",
     "former_id",
     "instead",
-    "is_named",
     "warning_for",
 ]
 
@@ -116,18 +115,12 @@ def as_id(name: str, namespace: str | None) -> str:
     return f"{own or namespace}/{bare}" if own or namespace else bare
 
 
-def is_named(identifier: str, id: str) -> bool:
-    """Whether an identifier, with or without namespace, means an id."""
-    (namespace, name), (of_id, name_of_id) = split(identifier), split(id)
-    return key(name) == key(name_of_id) and namespace in (None, of_id)
-
-
 def former_id(identifier: str, spec: LossSpec) -> str | None:
     """The former id by which an identifier finds a loss; None if it has that name today."""
     present = (as_id(name, spec.namespace) for name in (spec.name, *spec.aliases))
-    if any(is_named(identifier, id) for id in present):
+    if any(is_name_of(identifier, id) for id in present):
         return None
-    return next((old for old in spec.formerly if is_named(identifier, old)), None)
+    return next((old for old in spec.formerly if is_name_of(identifier, old)), None)
 
 
 def changes_since(

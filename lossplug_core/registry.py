@@ -27,8 +27,8 @@ from lossplug_core.errors import (
 )
 from lossplug_core.existing import as_spec, is_made_of
 from lossplug_core.hooks import HookCaller
-from lossplug_core.migration import as_id, is_named
-from lossplug_core.names import KERAS, key, namespace_of, split
+from lossplug_core.migration import as_id
+from lossplug_core.names import KERAS, is_name_of, key, namespace_of, split
 from lossplug_core.settings import disabled_by, disabled_text, disabled_words, strict
 from lossplug_core.spec import LossSpec, spec_of
 
@@ -224,9 +224,9 @@ def _disabled_formerly(old: str, asked: str | None) -> str | None:
     """The word of `LOSSPLUG_DISABLE` against an id that a loss had, or None."""
     for word in disabled_words():
         if split(word)[0] is not None:
-            against = is_named(word, old)
+            against = is_name_of(word, old)
         else:
-            against = asked is not None and is_named(asked, old)
+            against = asked is not None and is_name_of(asked, old)
             against = against and namespace_of(word) == split(old)[0]
         if against:
             return word

@@ -8,8 +8,8 @@ from packaging.version import InvalidVersion, Version
 
 from lossplug_core._app import registry
 from lossplug_core.discovery import FORMERLY, Entry, Finding
-from lossplug_core.migration import as_id, is_named
-from lossplug_core.names import key, split
+from lossplug_core.migration import as_id
+from lossplug_core.names import is_name_of, key, split
 from lossplug_core.spec import Deprecation, LossSpec, spec_of
 
 __all__ = ["findings"]
@@ -63,7 +63,7 @@ def _former_names(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
                 f"@loss declares the former name {old!r}, which is listed as a name of today.",
                 f"For the author of {distribution}: make it {line}.",
             )
-        elif not any(is_named(old, other) for other in entry.formerly):
+        elif not any(is_name_of(old, other) for other in entry.formerly):
             yield Finding(
                 "former-name-without-entry-point",
                 entry.id,
@@ -72,7 +72,7 @@ def _former_names(entry: Entry, spec: LossSpec) -> Iterator[Finding]:
                 f"For the author of {distribution}: add {line}.",
             )
     for old in entry.formerly:
-        if not any(is_named(old, other) for other in declared):
+        if not any(is_name_of(old, other) for other in declared):
             yield Finding(
                 "undeclared-former-name",
                 entry.id,
