@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         combine,
         get_loss,
     )
+    from lossplug_core.choices import Choice, chosen, one_of
     from lossplug_core.hooks import hookimpl
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "BackendError",
     "BrokenPluginError",
     "ChangedLossWarning",
+    "Choice",
     "ClassCounts",
     "ClassWeights",
     "CombinedLoss",
@@ -109,6 +111,7 @@ __all__ = [
     "UntrainedLossError",
     "Weight",
     "as_dict",
+    "chosen",
     "combine",
     "deprecated",
     "find_spec",
@@ -118,22 +121,26 @@ __all__ = [
     "hookimpl",
     "list_losses",
     "loss",
+    "one_of",
     "ops",
     "refresh",
 ]
 
 # What these modules need takes time to import: metadata and hooks the one, Keras the other.
 _AT_FIRST_USE = {
+    "Choice": "choices",
     "CombinedLoss": "bridge",
     "PluginLoss": "bridge",
     "SetParameter": "bridge",
     "TrainingModel": "bridge",
     "as_dict": "bridge",
+    "chosen": "choices",
     "combine": "bridge",
     "find_spec": "_app",
     "get_loss": "bridge",
     "hookimpl": "hooks",
     "list_losses": "_app",
+    "one_of": "choices",
     "refresh": "_app",
 }
 

@@ -15,7 +15,7 @@ from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.bridge.weighting import weighting_data
 from lossplug_core.errors import IdentifierError
 from lossplug_core.names import KERAS
-from lossplug_core.params import dump, parameters_of
+from lossplug_core.params import differs, dump, parameters_of
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import LossSpec
 
@@ -63,18 +63,13 @@ def as_dict(loss: keras.losses.Loss) -> dict[str, Any]:
 def _plain(
     spec: LossSpec, parameters: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    declared = parameters_of(spec)
-    differing = {
-        name: value
-        for name, value in parameters.items()
-        if isinstance(value, Schedule) or value != declared[name].default
-    }
+    differing = {name: value for name, value in parameters.items() if differs(spec, name, value)}
     params = dump(spec, differing)
     if options.get("name", spec.name) != spec.name:
         params["name"] = options["name"]
     implied = {**DEFAULTS, "dtype": keras.config.floatx(), "name": options.get("name")}
-    differs = {name: value for name, value in options.items() if value != implied[name]}
-    return {"name": spec.id, **({"params": params} if params else {}), **differs}
+    unlike = {name: value for name, value in options.items() if value != implied[name]}
+    return {"name": spec.id, **({"params": params} if params else {}), **unlike}
 
 
 def _combination(loss: CombinedLoss) -> dict[str, Any]:

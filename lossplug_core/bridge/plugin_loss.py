@@ -23,7 +23,7 @@ from lossplug_core.bridge.telling import warn
 from lossplug_core.config import read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning, UntrainedLossError
 from lossplug_core.names import KERAS
-from lossplug_core.params import coerce, dump, parameters_of, validate
+from lossplug_core.params import coerce, differs, dump, parameters_of, validate
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import OPTIONS, LossSpec
 
@@ -274,7 +274,7 @@ class PluginLoss(StatefulLoss):
         differing = ", ".join(
             f"{name}={value!r}"
             for name, value in self.parameters.items()
-            if value != parameters_of(self.spec)[name].default
+            if differs(self.spec, name, value)
         )
         provider = self.spec.provider or "no installed plugin"
         return f"<{type(self).__name__} {self.spec.id}({differing}) from {provider}>"

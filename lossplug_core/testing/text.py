@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from lossplug_core.params import parameters_of
+from lossplug_core.params import differs, parameters_of
 from lossplug_core.spec import MAIN_TARGET, LossSpec
 from lossplug_core.testing.parameters import NETWORK
 
@@ -28,7 +28,7 @@ def loss_of(spec: LossSpec, options: Mapping[str, Any]) -> str:
     given = [
         f"{name}={_value(value)}"
         for name, value in options.items()
-        if name not in declared or declared[name].required or declared[name].default != value
+        if name not in declared or differs(spec, name, value)
     ]
     return f"get_loss({', '.join([repr(spec.id), *given])})"
 
