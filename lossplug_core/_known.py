@@ -27,6 +27,7 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "lossplug-metric-learning": (
             "arcface",
             "contrastive",
+            "cosface",
             "cross_batch_memory",
             "pair_contrastive",
             "proxy_anchor",

@@ -13,17 +13,24 @@ from hypothesis.extra.numpy import arrays
 
 from lossplug_core import TrainingModel, get_loss
 from lossplug_core.errors import DataError
-from lossplug_metric_learning import arcface, proxy_anchor
+from lossplug_metric_learning import arcface, cosface, proxy_anchor
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 
 BATCH, FEATURES, CLASSES = 8, 3, 5
 SIZES = {"num_classes": CLASSES, "embedding_size": FEATURES}
-NAMES = {arcface: "prototypes", proxy_anchor: "proxies"}
+NAMES = {arcface: "prototypes", cosface: "prototypes", proxy_anchor: "proxies"}
 
 
 def unit(vectors):
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
+
+
+def softmax_loss(logits, label, own):
+    """Cross-entropy of one sample, its own logit replaced."""
+    logits = np.array(logits)
+    logits[label] = own
+    return np.logaddexp.reduce(logits) - own
 
 
 def log_one_plus_sum(exponents):
@@ -45,6 +52,16 @@ def oracle_arcface(
             logits[label] = scale * right
         values.append(np.logaddexp.reduce(logits) - logits[label])
     return np.array(values)
+
+
+def oracle_cosface(y_true, y_pred, *, weights, num_classes, embedding_size, margin, scale):
+    cosines = unit(y_pred) @ unit(weights["prototypes"]).T
+    return np.array(
+        [
+            softmax_loss(scale * cosine, label, scale * (cosine[label] - margin))
+            for label, cosine in zip(y_true.reshape(-1), cosines, strict=True)
+        ]
+    )
 
 
 def paper_proxy_anchor(labels, similarities, margin, alpha):
@@ -75,7 +92,11 @@ RANDOM = np.random.default_rng(11)
 EMBEDDINGS = RANDOM.normal(size=(BATCH, FEATURES)).astype("float32")
 VECTORS = RANDOM.normal(size=(CLASSES, FEATURES)).astype("float32")
 LABELS = np.array([0, 1, 0, 2, 1, 0, 4, 1])  # class 3 is not in the batch
-ORACLES = {arcface: oracle_arcface, proxy_anchor: oracle_proxy_anchor}
+ORACLES = {
+    arcface: oracle_arcface,
+    cosface: oracle_cosface,
+    proxy_anchor: oracle_proxy_anchor,
+}
 
 
 def case(name, loss, y_true=LABELS, y_pred=EMBEDDINGS, vectors=VECTORS, **parameters):
@@ -93,6 +114,12 @@ CASES = [
     case("always-beyond", arcface, scale=4.0, margin=4.0, monotonic=True),
     case("column", arcface, LABELS[:, None], scale=4.0),
     case("long", arcface, y_pred=EMBEDDINGS * 1e4, scale=4.0),
+    case("defaults", cosface),
+    case("warm", cosface, scale=4.0),
+    case("no-margin", cosface, scale=4.0, margin=0.0),
+    case("wide", cosface, scale=4.0, margin=2.5),
+    case("column", cosface, LABELS[:, None], scale=4.0),
+    case("long", cosface, y_pred=EMBEDDINGS * 1e4, scale=4.0),
     case("defaults", proxy_anchor),
     case("warm", proxy_anchor, alpha=4.0),
     case("no-margin", proxy_anchor, margin=0.0, alpha=4.0),
@@ -114,9 +141,15 @@ def test_case(case, check):
 
 
 ON_VECTORS = VECTORS[LABELS]
+IN_DEGENERATE = [
+    (arcface, {}),
+    (arcface, {"monotonic": True}),
+    (cosface, {}),
+    (proxy_anchor, {}),
+]
 DEGENERATE = [
     case(name, loss, *data, **parameters)
-    for loss, parameters in ((arcface, {}), (arcface, {"monotonic": True}), (proxy_anchor, {}))
+    for loss, parameters in IN_DEGENERATE
     for name, data in {
         "one-sample": (LABELS[:1], EMBEDDINGS[:1]),
         "one-class": (np.full(BATCH, 2), EMBEDDINGS),
@@ -179,6 +212,7 @@ law = settings(max_examples=15, deadline=None, derandomize=True)
 LOSSES = {
     "arcface": partial(arcface, scale=4.0),
     "arcface-monotonic": partial(arcface, scale=4.0, margin=1.5, monotonic=True),
+    "cosface": partial(cosface, scale=4.0),
     "proxy_anchor": partial(proxy_anchor, alpha=4.0),
 }
 every = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
@@ -239,15 +273,16 @@ class TestLaws:
         assert (values(loss, y_true, *normal(seed)) >= 0).all()
 
 
+@pytest.mark.parametrize("loss", [arcface, cosface])
 @law
-@given(labels, seeds)
-def test_arcface_without_margin_is_a_softmax_of_cosines(y_true, seed):
+@given(y_true=labels, seed=seeds)
+def test_without_margin_it_is_a_softmax_of_cosines(loss, y_true, seed):
     y_pred, vectors = normal(seed)
     logits = 8.0 * unit(y_pred) @ unit(vectors).T
     expected = keras.ops.convert_to_numpy(
         keras.losses.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
     )
-    equal(values(partial(arcface, margin=0.0, scale=8.0), y_true, y_pred, vectors), expected)
+    equal(values(partial(loss, margin=0.0, scale=8.0), y_true, y_pred, vectors), expected)
 
 
 @law
@@ -277,14 +312,14 @@ def test_embeddings_of_another_size(loss):
         loss(LABELS, np.ones((BATCH, 2), "float32"), weights={NAMES[loss.func]: VECTORS}, **SIZES)
 
 
-@pytest.mark.parametrize("name", ["arcface", "proxy_anchor"])
+@pytest.mark.parametrize("name", [loss.__name__ for loss in NAMES])
 def test_fit_trains_the_vectors_too(name):
     keras.utils.set_random_seed(0)
     # Ids beyond the embedding size are classes.
     y = np.arange(40, dtype="int32") % 7
     x = np.eye(7, dtype="float32")[y]
     loss = get_loss(name, num_classes=7, embedding_size=3)
-    before = loss.values()[NAMES[{"arcface": arcface, "proxy_anchor": proxy_anchor}[name]]]
+    (before,) = loss.values().values()
     model = TrainingModel(keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)]))
     model.compile(keras.optimizers.Adam(0.05), loss)
     history = model.fit(x, y, batch_size=20, epochs=15, verbose=0).history["loss"]

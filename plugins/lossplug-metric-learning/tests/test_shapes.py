@@ -10,6 +10,7 @@ from lossplug_core.errors import DataError
 from lossplug_metric_learning import (
     arcface,
     contrastive,
+    cosface,
     cross_batch_memory,
     pair_contrastive,
     proxy_anchor,
@@ -48,6 +49,7 @@ OF_PAIRS = [
 ]
 OF_CLASSES = [
     with_weights(arcface, {"prototypes": VECTORS}, num_classes=3),
+    with_weights(cosface, {"prototypes": VECTORS}, num_classes=3),
     with_weights(proxy_anchor, {"proxies": VECTORS}, num_classes=3),
 ]
 ON_EMBEDDINGS = [*OF_PAIRS, *OF_CLASSES]

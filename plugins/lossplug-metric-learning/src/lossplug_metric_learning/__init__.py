@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lossplug_metric_learning.arcface import arcface
 from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
+from lossplug_metric_learning.cosine_softmax import cosface
 from lossplug_metric_learning.memory import cross_batch_memory
 from lossplug_metric_learning.proxies import proxy_anchor
 from lossplug_metric_learning.supcon import supcon
@@ -12,6 +13,7 @@ from lossplug_metric_learning.triplet import triplet_semi_hard
 __all__ = [
     "arcface",
     "contrastive",
+    "cosface",
     "cross_batch_memory",
     "pair_contrastive",
     "proxy_anchor",

@@ -6,22 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, Weight, loss, ops
-from lossplug_metric_learning._inputs import (
-    class_mask,
-    labelled_embeddings,
-    like,
-    nan_unless,
-    square_root,
-    unit,
-)
-from lossplug_metric_learning._pairs import NEVER
+from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, loss, ops
+from lossplug_metric_learning._classes import directions, prototypes
+from lossplug_metric_learning._inputs import like, square_root
 
 __all__ = ["arcface"]
-
-
-def _prototypes(num_classes: int, embedding_size: int) -> Mapping[str, Weight]:
-    return {"prototypes": Weight((num_classes, embedding_size), "glorot_uniform")}
 
 
 @loss(
@@ -32,7 +21,7 @@ def _prototypes(num_classes: int, embedding_size: int) -> Mapping[str, Weight]:
         "insightface": {"monotonic": True},
         "pytorch-metric-learning": {"margin": math.radians(28.6), "monotonic": True},
     },
-    weights=_prototypes,
+    weights=prototypes,
     range=(0, None),
     compares_samples=False,
 )
@@ -96,16 +85,13 @@ def arcface(
         Deng, Guo, Yang, Xue, Kotsia, Zafeiriou: ArcFace: Additive Angular Margin Loss for Deep Face
         Recognition, 2018, arXiv:1801.07698
     """
-    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=True, size=embedding_size)
-    prototypes = unit(like(weights["prototypes"], embeddings))
-    right = class_mask(labels, num_classes)
-    is_class = ops.any(right, axis=1)
-    own = ops.take(prototypes, ops.cast(ops.where(is_class, labels, 0), "int32"), axis=0)
-    scale = like(scale, embeddings)
-    cosines = ops.matmul(embeddings, ops.transpose(prototypes))
-    others = ops.logsumexp(ops.where(right, NEVER, scale * cosines), axis=1)
-    with_margin = _cosine_with_margin(embeddings, own, like(margin, embeddings), monotonic)
-    return nan_unless(is_class, ops.softplus(others - scale * with_margin))
+    classes, embeddings, vectors = directions(
+        y_true, y_pred, weights["prototypes"], num_classes, embedding_size
+    )
+    scale, margin = like(scale, embeddings), like(margin, embeddings)
+    cosines = ops.matmul(embeddings, ops.transpose(vectors))
+    own = _cosine_with_margin(embeddings, classes.rows(vectors), margin, monotonic)
+    return classes.cross_entropy(scale * cosines, scale * own)
 
 
 def _cosine_with_margin(embeddings: Any, own: Any, margin: Any, monotonic: bool) -> Any:
