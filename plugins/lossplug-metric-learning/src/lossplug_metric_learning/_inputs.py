@@ -27,22 +27,27 @@ def like(x: Any, other: Any) -> Any:
 
 
 def labelled_embeddings(
-    y_true: Any, y_pred: Any, *, normalize: bool, size: int | None = None
+    y_true: Any, y_pred: Any, *, normalize: bool, size: int | None = None, multi_hot: bool = False
 ) -> tuple[Any, Any]:
     """The arguments of a loss as labels `[batch]` and embeddings `[batch, features]`.
 
     Args:
         y_true: Labels, shape `[batch]` or `[batch, 1]`. Their dtype stays, so integers stay exact.
+            If rows of 0 and 1 are accepted as well, `[batch, labels]`, which stay as they are.
         y_pred: Embeddings, shape `[batch, features]`.
         normalize: Scale each embedding to length 1.
         size: How many features there must be; any number if None.
+        multi_hot: Whether a sample may have several labels.
 
     Raises:
         DataError: The shapes are known, and are not these.
     """
     labels, embeddings = ops.convert_to_tensor(y_true), at_least_float32(y_pred)
-    _check(tuple(labels.shape), tuple(embeddings.shape), size)
-    return ops.reshape(labels, (-1,)), unit(embeddings) if normalize else embeddings
+    several = multi_hot and len(labels.shape) == 2 and labels.shape[1] not in (1, None)
+    of_rows = tuple(labels.shape[:1] if several else labels.shape)
+    _check(of_rows, tuple(embeddings.shape), size)
+    labels = labels if several else ops.reshape(labels, (-1,))
+    return labels, unit(embeddings) if normalize else embeddings
 
 
 def unit(vectors: Any) -> Any:

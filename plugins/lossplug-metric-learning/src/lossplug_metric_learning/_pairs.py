@@ -1,98 +1,127 @@
-"""What losses over pairs share: who is compared with whom, distances, means.
-
-A matrix `[anchors, references]` has anchors as rows and the samples they are compared with as
-columns. In a loss of one batch, the references are the anchors themselves.
-"""
+"""Who is compared with whom, and what that gives for each anchor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lossplug_core import ops
+from lossplug_core.choices import chosen
+from lossplug_metric_learning._averages import averaged
+from lossplug_metric_learning._chunks import over_chunks
+from lossplug_metric_learning._rows import Rows, Terms
+from lossplug_metric_learning.distances import measure
+from lossplug_metric_learning.matching import Matching
+from lossplug_metric_learning.mining import Mining
 
-__all__ = [
-    "NEVER",
-    "Pairs",
-    "as_mean_over",
-    "masked_mean",
-    "pairs_in_batch",
-    "pairs_with",
-    "squared_distances",
-]
-
-NEVER = -3e38
-"""A logit whose exponential is 0, but finite: the difference of two such is not NaN."""
+__all__ = ["Pairs", "pairs_in_batch", "per_anchor"]
 
 
 class Pairs(NamedTuple):
-    """Anchors, the references that they are compared with, and which pairs they form.
+    """Anchors, and the references that they are compared with.
 
     Attributes:
         anchors: Embeddings `[anchors, features]`.
         references: Embeddings `[references, features]`; in a batch that is compared with itself,
             the very object that `anchors` is.
-        compared: Which pairs count, a mask `[anchors, references]`: never a sample with itself.
-        positive: Which of these are of one class.
+        labels: Labels of the anchors, `[anchors]`, or `[anchors, labels]` of 0 and 1.
+        reference_labels: Labels of the references.
+        places: Where each anchor itself is among the references, -1 if nowhere.
+        valid: Which references there are, a mask `[references]`; all if None.
     """
 
     anchors: Any
     references: Any
-    compared: Any
-    positive: Any
-
-    @property
-    def negative(self) -> Any:
-        """Which of the pairs that count are of two classes."""
-        return ops.logical_xor(self.compared, self.positive)
+    labels: Any
+    reference_labels: Any
+    places: Any
+    valid: Any = None
 
 
 def pairs_in_batch(labels: Any, embeddings: Any) -> Pairs:
     """Each sample of a batch with every other."""
-    index = ops.arange(ops.shape(labels)[0])
-    others = ops.not_equal(index[:, None], index[None, :])
-    return pairs_with(labels, embeddings, labels, embeddings, others)
+    places = ops.arange(ops.shape(labels)[0])
+    return Pairs(embeddings, embeddings, labels, labels, places)
 
 
-def pairs_with(
-    labels: Any, anchors: Any, reference_labels: Any, references: Any, compared: Any
-) -> Pairs:
-    """Each anchor with the references with which it is compared."""
-    same = ops.equal(labels[:, None], reference_labels[None, :])
-    return Pairs(anchors, references, compared, ops.logical_and(same, compared))
+def per_anchor(
+    function: Callable[..., Any],
+    pairs: Pairs,
+    own: Mapping[str, Any],
+    *,
+    distance: str,
+    average: str = "anchors",
+    mining: Any = None,
+    matching: Any = "shared",
+    chunk: int | None = None,
+    first: Callable[..., Any] | None = None,
+) -> Any:
+    """One value per anchor.
 
-
-def squared_distances(anchors: Any, references: Any) -> Any:
-    r"""Squared Euclidean distances `[anchors, references]`, by one matrix product.
-
-    $\lVert a - b \rVert^2 = \lVert a \rVert^2 + \lVert b \rVert^2 - 2 a^\top b$ subtracts large
-    numbers when $a$ and $b$ are closer to each other than to the origin. So the embeddings are
-    centred first, which changes no distance: the error is then a few roundings (1e-7 each) of the
-    squared *spread* of the embeddings, wherever they lie. Two embeddings a thousandth of the
-    spread apart have no correct digit in their distance; what rounding would make negative is 0.
-
-    Where the references are the anchors, the squared lengths are taken from the same product, so
-    that equal embeddings are 0 apart.
+    Args:
+        function: Of `Rows` and its own parameters: returns `Terms`, or several that are averaged
+            apart.
+        pairs: Whom to compare.
+        own: The parameters of the function.
+        distance: How far two embeddings are apart.
+        average: How terms become values.
+        mining: Which pairs count.
+        matching: How rows of several labels are compared.
+        chunk: How many anchors at a time.
+        first: A function of `Rows` and the same parameters that finds one number for each anchor,
+            for all of which the second one waits.
     """
-    centre = ops.stop_gradient(ops.mean(anchors, axis=0, keepdims=True))
-    rows = anchors - centre
-    columns = rows if references is anchors else references - centre
-    products = ops.matmul(rows, ops.transpose(columns))
-    if columns is rows:
-        of_rows = of_columns = ops.diagonal(products)
-    else:
-        of_rows = ops.sum(ops.square(rows), axis=1)
-        of_columns = ops.sum(ops.square(columns), axis=1)
-    return ops.maximum(of_rows[:, None] + of_columns[None, :] - 2.0 * products, 0.0)
+    mine, match = chosen(Mining, mining), chosen(Matching, matching)
+
+    def rows_of(anchors: Any, labels: Any, places: Any) -> tuple[Rows, Any]:
+        rows, alike = _compared(pairs._replace(anchors=anchors, labels=labels), places, match)
+        measured, offset = measure(distance, anchors, pairs.references)
+        rows = rows._replace(measured=measured, offset=offset)
+        return (rows if mine is None else mine(rows)), alike
+
+    def one(anchors: Any, labels: Any, places: Any) -> Any:
+        return first(rows_of(anchors, labels, places)[0], **own)  # type: ignore[misc]
+
+    inputs = (pairs.anchors, pairs.labels, pairs.places)
+    found = None if first is None else over_chunks(one, inputs, chunk)
+
+    def columns(anchors: Any, labels: Any, places: Any, of_anchors: Any = None) -> Any:
+        rows, alike = rows_of(anchors, labels, places)
+        rows = rows._replace(of_anchors=of_anchors, of_references=found)
+        result = function(rows, **own)
+        groups = [result] if isinstance(result, Terms) else result
+        return ops.stack([alike, *(column for group in groups for column in group)], axis=1)
+
+    inputs = inputs if found is None else (*inputs, found)
+    return _values(over_chunks(columns, inputs, chunk), average)
 
 
-def masked_mean(values: Any, mask: Any) -> Any:
-    """The mean of each row where the mask is true, and 0 where it nowhere is."""
-    count = ops.sum(ops.cast(mask, values.dtype), axis=1)
-    return ops.sum(ops.where(mask, values, 0.0), axis=1) / ops.maximum(count, 1.0)
+def _values(columns: Any, average: str) -> Any:
+    alike, *rest = (columns[:, i] for i in range(columns.shape[1]))
+    groups = [Terms(*rest[i : i + 3]) for i in range(0, len(rest), 3)]
+    return averaged(groups, average, alike)
 
 
-def as_mean_over(counted: Any, values: Any) -> Any:
-    """Scale `values` so that their mean is their sum divided by how often `counted` is true."""
-    count = ops.sum(ops.cast(counted, values.dtype))
-    size = ops.cast(ops.shape(values)[0], values.dtype)
-    return values * (size / ops.maximum(count, 1.0))
+def _compared(pairs: Pairs, places: Any, match: Callable[..., Any]) -> tuple[Rows, Any]:
+    """Which pairs are of one class and which of two; how many samples are of the anchor's class."""
+    positive, negative = _alike(pairs.labels, pairs.reference_labels, match)
+    columns = ops.arange(ops.shape(pairs.references)[0], dtype=places.dtype)
+    others = ops.not_equal(columns[None, :], places[:, None])
+    positive, negative = ops.logical_and(positive, others), ops.logical_and(negative, others)
+    if pairs.valid is not None:
+        positive = ops.logical_and(positive, pairs.valid)
+        negative = ops.logical_and(negative, pairs.valid)
+    rows = Rows(
+        pairs.anchors, pairs.references, None, None, positive, negative, labels=pairs.labels
+    )
+    return rows, 1.0 + ops.sum(ops.cast(positive, pairs.anchors.dtype), axis=1)
+
+
+def _alike(labels: Any, others: Any, match: Callable[..., Any]) -> Sequence[Any]:
+    if len(labels.shape) == 1:
+        same = ops.equal(labels[:, None], others[None, :])
+        return same, ops.logical_not(same)
+    rows, columns = ops.cast(labels, "float32"), ops.cast(others, "float32")
+    common = ops.matmul(rows, ops.transpose(columns))
+    counts = ops.sum(rows, axis=1)[:, None] + ops.sum(columns, axis=1)[None, :]
+    return match(common, counts - common)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from lossplug_core import Positive, loss, ops
+from lossplug_core import Positive, Real, loss, ops
 from lossplug_core.errors import DataError
 from lossplug_core.tensors import at_least_float32
-from lossplug_metric_learning._inputs import (
-    labelled_embeddings,
-    like,
-    square_root,
-)
-from lossplug_metric_learning._pairs import Pairs, masked_mean, pairs_in_batch, squared_distances
+from lossplug_metric_learning._inputs import like
+from lossplug_metric_learning._pair_loss import pair_loss
+from lossplug_metric_learning._rows import Rows, Terms, terms
 
-__all__ = ["contrastive", "contrastive_of", "pair_contrastive"]
+__all__ = ["contrastive", "pair_contrastive"]
 
 _PAPER = "doi:10.1109/CVPR.2006.100"
 
@@ -23,17 +20,22 @@ _PAPER = "doi:10.1109/CVPR.2006.100"
     y_true="binary",
     y_pred="distances",
     paper=_PAPER,
-    conventions={"tensorflow-addons": {"margin": 1.0}},
+    conventions={
+        "sentence-transformers": {"margin": 0.5, "halved": True},
+        "tensorflow-addons": {"margin": 1.0},
+    },
     range=(0, None),
 )
-def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any:
+def pair_contrastive(
+    y_true: Any, y_pred: Any, *, margin: Positive = 1.0, halved: bool = False
+) -> Any:
     r"""Contrastive loss of pairs, given their distances.
 
     Pairs of one class are drawn together; pairs of two classes are pushed apart until the margin
     separates them.
 
     Here, as in Keras and TensorFlow Addons, 1 marks a pair of one class. The paper marks it 0, and
-    halves the loss.
+    halves the loss, as sentence-transformers does, whose distance is one minus the cosine.
 
     Formula:
         $$\ell = y\,d^2 + (1 - y)\,\max(m - d,\ 0)^2$$
@@ -47,6 +49,7 @@ def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any
         y_pred: Shape `[batch]` or `[batch, 1]`: the distances, at least 0. The two arguments may
             differ in shape: both list the same pairs. Half precision is computed in float32.
         margin: The distance at which pairs of two classes cost nothing; in the unit of `y_pred`.
+        halved: Halve the loss.
 
     Returns:
         One value per pair, shape `[batch]`.
@@ -68,46 +71,56 @@ def pair_contrastive(y_true: Any, y_pred: Any, *, margin: Positive = 1.0) -> Any
     similar = ops.cast(ops.convert_to_tensor(y_true), distance.dtype)
     _check(tuple(similar.shape), tuple(distance.shape))
     distance, similar = ops.reshape(distance, (-1,)), ops.reshape(similar, (-1,))
-    return _of_pairs(similar, distance, ops.square(distance), margin)
+    apart = ops.square(ops.maximum(like(margin, distance) - distance, 0.0))
+    values = similar * ops.square(distance) + (1.0 - similar) * apart
+    return 0.5 * values if halved else values
 
 
-@loss(
-    y_true="labels",
-    y_pred="embeddings",
+@pair_loss(
+    distance="euclidean",
+    normalize=False,
     paper=_PAPER,
+    conventions={
+        "pytorch-metric-learning": {
+            "squared": False,
+            "separate": True,
+            "average": "nonzero",
+            "normalize": True,
+        }
+    },
     range=(0, None),
 )
 def contrastive(
-    y_true: Any, y_pred: Any, *, margin: Positive = 1.0, normalize: bool = False
-) -> Any:
+    rows: Rows,
+    *,
+    margin: Real = 1.0,
+    positive_margin: Real = 0.0,
+    squared: bool = True,
+    separate: bool = False,
+) -> Terms | tuple[Terms, Terms]:
     r"""Contrastive loss of all pairs in a batch.
 
-    The value of a sample is the mean of `pair_contrastive` over its pairs with every other sample,
-    at their Euclidean distance. The mean over the batch is therefore the mean over all pairs.
+    The value of a sample is the mean of `pair_contrastive` over its pairs with every other sample.
+    The mean over the batch is therefore the mean over all pairs.
 
-    Implementations disagree: the paper halves the loss; pytorch-metric-learning does not square
-    distances and takes the means of positive and of negative pairs, each over those above 0, apart.
+    Implementations disagree: the paper halves the loss; pytorch-metric-learning does not square,
+    normalises, and takes the means of positive and of negative pairs, each over those above 0,
+    apart.
 
     Formula:
         $$\ell_i = \frac{1}{B - 1} \sum_{j \ne i}
-            [y_i = y_j]\,d_{ij}^2 + [y_i \ne y_j]\,\max(m - d_{ij},\ 0)^2$$
+            [y_i = y_j]\,\max(d_{ij} - m^+,\ 0)^2 + [y_i \ne y_j]\,\max(m - d_{ij},\ 0)^2$$
 
-        where $y_i$ is the label of sample $i$, $d_{ij}$ is the Euclidean distance of two
-        embeddings, $m$ is the margin, and $B$ is the size of the batch. A sample alone in its batch
-        has value 0.
+        where $y_i$ is the label of sample $i$, $d_{ij}$ is the distance of two embeddings, $m$ and
+        $m^+$ are the margins, and $B$ is the size of the batch. A sample alone in its batch has
+        value 0.
 
     Args:
-        y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         margin: The distance at which samples of two classes cost nothing; in the unit of the
-            embeddings. On the unit sphere no distance exceeds 2.
-        normalize: Scale each embedding to length 1 first. The paper does not.
-
-    Returns:
-        One value per sample, shape `[batch]`.
-
-    Raises:
-        DataError: Labels and embeddings have other shapes than these.
+            distance. On the unit sphere no Euclidean distance exceeds 2.
+        positive_margin: The distance up to which samples of one class cost nothing.
+        squared: Square what a pair costs.
+        separate: Average over positive and over negative pairs apart, and add the two.
 
     Example:
         >>> from keras import ops
@@ -119,21 +132,14 @@ def contrastive(
         Hadsell, Chopra, LeCun: Dimensionality Reduction by Learning an Invariant Mapping, 2006,
         doi:10.1109/CVPR.2006.100
     """
-    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    return contrastive_of(pairs_in_batch(labels, embeddings), margin)
-
-
-def contrastive_of(pairs: Pairs, margin: Any) -> Any:
-    """The contrastive loss of each anchor: the mean over its pairs, 0 if it has none."""
-    squared = squared_distances(pairs.anchors, pairs.references)
-    similar = ops.cast(pairs.positive, squared.dtype)
-    values = _of_pairs(similar, square_root(squared), squared, margin)
-    return masked_mean(values, pairs.compared)
-
-
-def _of_pairs(similar: Any, distance: Any, squared: Any, margin: Any) -> Any:
-    apart = ops.square(ops.maximum(like(margin, distance) - distance, 0.0))
-    return similar * squared + (1.0 - similar) * apart
+    distances = rows.distances
+    too_far = distances - like(positive_margin, distances)
+    too_close = like(margin, distances) - distances
+    costs = ops.maximum(ops.where(rows.positive, too_far, too_close), 0.0)
+    costs = ops.square(costs) if squared else costs
+    if separate:
+        return terms(costs, rows.positive, rows.weight), terms(costs, rows.negative, rows.weight)
+    return terms(costs, rows.compared, rows.weight)
 
 
 def _check(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]) -> None:

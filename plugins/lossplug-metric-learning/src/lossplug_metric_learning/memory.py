@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from lossplug_core import EmbeddingSize, NonNegative, Positive, PositiveInt, Weight, loss, ops
+from lossplug_core import EmbeddingSize, PositiveInt, Weight, loss, ops
+from lossplug_core.choices import chosen, one_of
 from lossplug_metric_learning._inputs import labelled_embeddings, like, nan_unless
-from lossplug_metric_learning._pairs import pairs_with
-from lossplug_metric_learning.contrastive import contrastive_of
-from lossplug_metric_learning.supcon import supcon_of
-from lossplug_metric_learning.triplet import triplet_semi_hard_of
+from lossplug_metric_learning._pair_loss import OF_PAIRS
+from lossplug_metric_learning._pairs import Pairs
+from lossplug_metric_learning.contrastive import contrastive
+from lossplug_metric_learning.supcon import supcon
+from lossplug_metric_learning.triplet import triplet_semi_hard
 
 __all__ = ["cross_batch_memory"]
+
+Inner: Any = one_of(*(getattr(of, OF_PAIRS) for of in (contrastive, supcon, triplet_semi_hard)))
+"""The losses that can compare a batch with a memory."""
+
+
+def _with_parameters(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
+    del version
+    old = dict(parameters)
+    margin, temperature = old.pop("margin", None), old.pop("temperature", None)
+    name = old.get("loss", "contrastive")
+    of_inner = {"temperature": temperature} if name == "supcon" else {"margin": margin}
+    given = {key: value for key, value in of_inner.items() if value is not None}
+    return {**old, "loss": {"name": name, **given}}
 
 
 def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
@@ -31,6 +46,9 @@ def _memory(memory_size: int, embedding_size: int) -> Mapping[str, Weight]:
     y_pred="embeddings",
     paper="arXiv:1912.06798",
     weights=_memory,
+    version=2,
+    migrate=_with_parameters,
+    history={2: "The parameters of the loss inside are given with its name."},
     stops_gradient=True,
     range=(0, None),
     memory="batch",
@@ -42,9 +60,7 @@ def cross_batch_memory(
     weights: Mapping[str, Any],
     embedding_size: EmbeddingSize,
     memory_size: PositiveInt = 1024,
-    loss: Literal["contrastive", "supcon", "triplet_semi_hard"] = "contrastive",
-    margin: NonNegative | None = None,
-    temperature: Positive = 0.1,
+    loss: Inner = "contrastive",
     normalize: bool = True,
 ) -> tuple[Any, Mapping[str, Any]]:
     r"""A pair loss of each batch against the embeddings of the batches before it.
@@ -73,10 +89,9 @@ def cross_batch_memory(
             where the next sample is written; `filled`, how many samples there are.
         embedding_size: How many numbers an embedding has.
         memory_size: How many samples are remembered. Of a larger batch, it is the last ones.
-        loss: The loss of this name in this package, of which `margin` and `temperature` are
-            parameters.
-        margin: As in `contrastive` and `triplet_semi_hard`; 1.0 and 0.2, as there, if None.
-        temperature: As in `supcon`.
+        loss: A loss of pairs of this package, by name, or with its parameters:
+            `{"name": "supcon", "temperature": 0.05}`. What it averages over is what it has within
+            the batch.
         normalize: Scale each embedding to length 1 first, as in the paper.
 
     Returns:
@@ -110,16 +125,23 @@ def cross_batch_memory(
         "position": position,
         "filled": filled,
     }
-    itself = ops.equal(ops.arange(ops.shape(labels)[0])[:, None], source[None, :])
-    compared = ops.logical_and(ops.arange(memory_size) < filled, ops.logical_not(itself))
-    pairs = pairs_with(stored, embeddings, memory["labels"], memory["embeddings"], compared)
-    if loss == "contrastive":
-        values = contrastive_of(pairs, 1.0 if margin is None else margin)
-    elif loss == "supcon":
-        values = supcon_of(pairs, temperature)
-    else:
-        values = triplet_semi_hard_of(pairs, 0.2 if margin is None else margin)
+    pairs = Pairs(
+        embeddings,
+        memory["embeddings"],
+        stored,
+        memory["labels"],
+        _places(weights["position"], ops.shape(labels)[0], memory_size),
+        ops.arange(memory_size) < filled,
+    )
+    values = chosen(Inner, loss)(pairs)
     return nan_unless(ops.equal(ops.cast(stored, labels.dtype), labels), values), memory
+
+
+def _places(position: Any, batch: Any, memory_size: int) -> Any:
+    """Where each sample of a batch is written; -1 if a later one of the batch overwrites it."""
+    samples = ops.arange(batch)
+    place = ops.mod(samples + ops.convert_to_tensor(position, "int32"), memory_size)
+    return ops.where(samples >= batch - memory_size, place, -1)
 
 
 def _enqueued(weights: Mapping[str, Any], batch: Any, memory_size: int) -> tuple[Any, Any, Any]:

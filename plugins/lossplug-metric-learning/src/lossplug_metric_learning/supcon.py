@@ -1,42 +1,42 @@
-"""Supervised contrastive loss."""
+"""Cross-entropy that tells positives from negatives by their similarity."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from lossplug_core import Positive, loss, ops
-from lossplug_metric_learning._inputs import labelled_embeddings, like
-from lossplug_metric_learning._pairs import (
-    NEVER,
-    Pairs,
-    as_mean_over,
-    masked_mean,
-    pairs_in_batch,
-)
+from lossplug_core import Positive, ops
+from lossplug_metric_learning._inputs import like
+from lossplug_metric_learning._pair_loss import pair_loss
+from lossplug_metric_learning._rows import NEVER, Rows, Terms, masked_mean, one_each
 
-__all__ = ["supcon", "supcon_of"]
+__all__ = ["supcon"]
+
+_AVERAGES = {"anchors_with_positives": "terms"}
 
 
-@loss(
-    y_true="labels",
-    y_pred="embeddings",
+def _renamed(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
+    del version
+    average = parameters.get("average", "anchors")
+    return {**parameters, "average": _AVERAGES.get(average, average)}
+
+
+@pair_loss(
+    distance="inner_product",
+    normalize=True,
     paper="arXiv:2004.11362",
     aliases=("supervised_contrastive",),
+    version=2,
+    migrate=_renamed,
+    history={2: "The average over anchors with positives is called `terms`."},
     conventions={
-        "pytorch-metric-learning": {"average": "anchors_with_positives"},
+        "pytorch-metric-learning": {"average": "nonzero"},
         "supcontrast": {"temperature": 0.07, "base_temperature": 0.07, "normalize": False},
     },
     range=(0, None),
 )
 def supcon(
-    y_true: Any,
-    y_pred: Any,
-    *,
-    temperature: Positive = 0.1,
-    base_temperature: Positive | None = None,
-    normalize: bool = True,
-    average: Literal["anchors", "anchors_with_positives"] = "anchors",
-) -> Any:
+    rows: Rows, *, temperature: Positive = 0.1, base_temperature: Positive | None = None
+) -> Terms:
     r"""Cross-entropy that tells an anchor's positives from all other samples by similarity.
 
     This is the paper's $\mathcal{L}^{sup}_{out}$: all other samples, positives as well, are in the
@@ -50,26 +50,15 @@ def supcon(
 
     Formula:
         $$\ell_i = -\frac{1}{|P_i|} \sum_{p \in P_i}
-            \log \frac{\exp(z_i^\top z_p / \tau)}{\sum_{j \ne i} \exp(z_i^\top z_j / \tau)}$$
+            \log \frac{\exp(s_{ip} / \tau)}{\sum_{j \ne i} \exp(s_{ij} / \tau)}$$
 
-        where $P_i$ are the other samples with the label of anchor $i$, $z$ are the embeddings, and
-        $\tau$ is the temperature.
+        where $P_i$ are the other samples with the label of anchor $i$, $s$ is the similarity of
+        two embeddings, and $\tau$ is the temperature.
 
     Args:
-        y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         temperature: Divides the similarities: the lower, the more the most similar samples count.
         base_temperature: If given, multiply the loss by `temperature / base_temperature`, so that
             the size of the gradient depends less on the temperature.
-        normalize: Scale each embedding to length 1 first, as in the paper.
-        average: `"anchors"`: the values as in the formula. `"anchors_with_positives"`: scaled so
-            that their mean over the batch is the mean over the anchors that have positives.
-
-    Returns:
-        One value per anchor, shape `[batch]`.
-
-    Raises:
-        DataError: Labels and embeddings have other shapes than these.
 
     Example:
         >>> from keras import ops
@@ -81,21 +70,11 @@ def supcon(
     Reference:
         Khosla et al.: Supervised Contrastive Learning, 2020, arXiv:2004.11362
     """
-    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    pairs = pairs_in_batch(labels, embeddings)
-    values = supcon_of(pairs, temperature)
+    logits = rows.similarities / like(temperature, rows.measured)
+    values = masked_mean(_negative_log_softmax(logits, rows.compared), rows.positive)
     if base_temperature is not None:
         values = values * like(temperature / base_temperature, values)
-    if average == "anchors_with_positives":
-        values = as_mean_over(ops.any(pairs.positive, axis=1), values)
-    return values
-
-
-def supcon_of(pairs: Pairs, temperature: Any) -> Any:
-    """The mean cross-entropy of each anchor's positives among its pairs, 0 if it has none."""
-    similarities = ops.matmul(pairs.anchors, ops.transpose(pairs.references))
-    logits = similarities / like(temperature, similarities)
-    return masked_mean(_negative_log_softmax(logits, pairs.compared), pairs.positive)
+    return one_each(values, rows.with_positives)
 
 
 def _negative_log_softmax(logits: Any, mask: Any) -> Any:

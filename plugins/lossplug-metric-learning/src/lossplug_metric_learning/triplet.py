@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from lossplug_core import NonNegative, loss, ops
-from lossplug_metric_learning._inputs import labelled_embeddings, like, square_root
-from lossplug_metric_learning._pairs import (
-    Pairs,
-    as_mean_over,
-    masked_mean,
-    pairs_in_batch,
-    squared_distances,
-)
+from lossplug_core import NonNegative, ops
+from lossplug_metric_learning._inputs import like
+from lossplug_metric_learning._pair_loss import pair_loss
+from lossplug_metric_learning._rows import Rows, Terms, terms
 
-__all__ = ["triplet_semi_hard", "triplet_semi_hard_of"]
+__all__ = ["triplet_semi_hard"]
 
 _MOST_STEPS = 20
 """Steps of a search in a batch of unknown size: enough for a million samples."""
 
 
-@loss(
-    y_true="labels",
-    y_pred="embeddings",
+_AVERAGES = {"pairs": "terms"}
+
+
+def _renamed(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
+    del version
+    average = parameters.get("average", "anchors")
+    return {**parameters, "average": _AVERAGES.get(average, average)}
+
+
+@pair_loss(
+    distance="squared_euclidean",
+    normalize=True,
     paper="arXiv:1503.03832",
+    version=2,
+    migrate=_renamed,
+    history={2: "The average over pairs of anchor and positive is called `terms`."},
     conventions={
         "tensorflow-addons": {
             "margin": 1.0,
             "distance": "euclidean",
             "normalize": False,
-            "average": "pairs",
+            "average": "terms",
         }
     },
     range=(0, None),
 )
-def triplet_semi_hard(
-    y_true: Any,
-    y_pred: Any,
-    *,
-    margin: NonNegative = 0.2,
-    distance: Literal["squared_euclidean", "euclidean"] = "squared_euclidean",
-    normalize: bool = True,
-    average: Literal["anchors", "pairs"] = "anchors",
-) -> Any:
+def triplet_semi_hard(rows: Rows, *, margin: NonNegative = 0.2) -> Terms:
     r"""Triplet loss that meets each positive with the closest negative beyond it.
 
     The value of an anchor is the mean over its positives. Where no negative is farther than the
@@ -65,21 +64,8 @@ def triplet_semi_hard(
         label, $d$ is the distance of two embeddings, and $m$ is the margin.
 
     Args:
-        y_true: Integer labels, shape `[batch]` or `[batch, 1]`.
-        y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32.
         margin: How much farther than the positive the negative should be; in the unit of the
             distance. On the unit sphere no squared distance exceeds 4, no distance 2.
-        distance: `"squared_euclidean"`, as in the paper, or `"euclidean"`.
-        normalize: Scale each embedding to length 1 first, as in the paper.
-        average: `"anchors"`: every anchor's value is the mean over its positives. `"pairs"`: the
-            values are scaled so that their mean over the batch is the mean over all pairs of anchor
-            and positive, in which large classes weigh more.
-
-    Returns:
-        One value per anchor, shape `[batch]`.
-
-    Raises:
-        DataError: Labels and embeddings have other shapes than these.
 
     Example:
         >>> from keras import ops
@@ -91,24 +77,11 @@ def triplet_semi_hard(
     Reference:
         Schroff, Kalenichenko, Philbin: FaceNet, 2015, arXiv:1503.03832
     """
-    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=normalize)
-    return triplet_semi_hard_of(pairs_in_batch(labels, embeddings), margin, distance, average)
-
-
-def triplet_semi_hard_of(
-    pairs: Pairs, margin: Any, distance: str = "squared_euclidean", average: str = "anchors"
-) -> Any:
-    """The triplet loss of each anchor with its references."""
-    distances = squared_distances(pairs.anchors, pairs.references)
-    if distance == "euclidean":
-        distances = square_root(distances)
-    negative = pairs.negative
-    beyond = distances - _semi_hard(distances, negative)
+    distances = rows.distances
+    beyond = distances - _semi_hard(distances, rows.negative)
     hinge = ops.maximum(beyond + like(margin, beyond), 0.0)
-    triplets = ops.logical_and(pairs.positive, ops.any(negative, axis=1, keepdims=True))
-    if average == "pairs":
-        return as_mean_over(triplets, ops.sum(ops.where(triplets, hinge, 0.0), axis=1))
-    return masked_mean(hinge, triplets)
+    triplets = ops.logical_and(rows.positive, rows.with_negatives[:, None])
+    return terms(hinge, triplets, rows.weight)
 
 
 def _semi_hard(distances: Any, negative: Any) -> Any:

@@ -1,0 +1,39 @@
+"""From the terms of a loss to one value per anchor: what the parameter `average` can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from lossplug_core import ops
+from lossplug_metric_learning._rows import Terms
+
+__all__ = ["Average", "averaged"]
+
+Average = Literal["anchors", "terms", "nonzero", "classes"]
+"""What the mean over the batch is a mean of."""
+
+
+def averaged(groups: Sequence[Terms], average: str, alike: Any) -> Any:
+    """One value per anchor, whose mean over the batch is the average that is wished.
+
+    Args:
+        groups: Terms that are averaged apart, and then added.
+        average: See `Average`.
+        alike: How many samples are of the anchor's class, itself included.
+    """
+    return sum(_averaged(group, average, alike) for group in groups)
+
+
+def _averaged(of: Terms, average: str, alike: Any) -> Any:
+    batch = ops.cast(ops.shape(of.total)[0], of.total.dtype)
+    if average in ("terms", "nonzero"):
+        counted = of.count if average == "terms" else of.nonzero
+        total = ops.sum(counted)
+        return of.total * (batch / ops.where(total > 0, total, 1.0))
+    values = of.total / ops.where(of.count > 0, of.count, 1.0)
+    if average == "anchors":
+        return values
+    # Each class as much as any other: each anchor as much as its part of its class.
+    part = ops.where(of.count > 0, 1.0 / alike, 0.0)
+    return values * (batch * part / ops.maximum(ops.sum(part), 1e-30))

@@ -1,0 +1,218 @@
+"""A loss of a batch from a function of one row of pairs: what all of them share is added here."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from lossplug_core import PositiveInt, loss
+from lossplug_core.choices import chosen
+from lossplug_metric_learning._averages import Average
+from lossplug_metric_learning._inputs import labelled_embeddings
+from lossplug_metric_learning._pairs import Pairs, pairs_in_batch, per_anchor
+from lossplug_metric_learning.distances import Distance
+from lossplug_metric_learning.matching import Matching
+from lossplug_metric_learning.mining import Mining
+from lossplug_metric_learning.regularizers import Regularizer
+
+__all__ = ["OF_PAIRS", "pair_loss"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+OF_PAIRS = "of_pairs"
+"""The attribute of a pair loss that compares given `Pairs`, such as with a memory."""
+
+_TARGETS = """\
+y_true: Labels: integers, shape `[batch]` or `[batch, 1]`, equal for samples of one class; or
+    rows of 0 and 1, shape `[batch, labels]` with several labels, one-hot or not.
+y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32."""
+
+_SHARED: Mapping[str, tuple[Any, str]] = {
+    "distance": (
+        Distance,
+        """\
+How far two embeddings are apart: `"cosine"` (1 minus it), `"euclidean"`,
+    `"squared_euclidean"`, `"inner_product"` (minus it) or `"signal_to_noise"`. As a
+    similarity, a distance counts negatively.""",
+    ),
+    "normalize": (
+        bool,
+        "Scale each embedding to length 1 first. The cosine always does.",
+    ),
+    "mining": (
+        Mining | None,
+        """\
+Which pairs count: all if None, else a function in `mining`, by name or with its
+    parameters, such as `{"name": "multi_similarity", "epsilon": 0.2}`.""",
+    ),
+    "matching": (
+        Matching,
+        """\
+How rows of several labels are compared: `"shared"`: of one class if they share a
+    label. `{"name": "jaccard", "threshold": 0.5}`: if they share that part of their labels;
+    what shares less is not compared.""",
+    ),
+    "average": (
+        Average,
+        """\
+What the mean over the batch is. `"anchors"`: of the anchors' means over their terms,
+    0 where an anchor has none. `"terms"`: of all terms (pairs, triplets; anchors, if each has
+    one term). `"nonzero"`: of the terms above 0. `"classes"`: of the classes' means.""",
+    ),
+    "regularizer": (
+        Regularizer | None,
+        """\
+What to add to each value: a function in `regularizers`, by name or with its
+    parameters, such as `{"name": "length", "weight": 0.01}`, of embeddings as they came.""",
+    ),
+    "chunk": (
+        PositiveInt | None,
+        """\
+How many anchors to hold in memory at a time, which then grows with `chunk` times the
+    batch, and not with its square. The gradient calculates a chunk again. All if None.""",
+    ),
+}
+
+_RETURNS = """\
+
+Returns:
+    One value per anchor, shape `[batch]`.
+
+Raises:
+    DataError: Labels and embeddings have other shapes than these.
+"""
+
+
+def pair_loss(
+    *,
+    distance: str,
+    normalize: bool,
+    average: str = "anchors",
+    first: Callable[..., Any] | None = None,
+    without: frozenset[str] = frozenset(),
+    **declared: Any,
+) -> Callable[[_F], _F]:
+    """Make a loss of labels and embeddings from a function of one `Rows`.
+
+    The function takes rows of anchors and its own parameters, by keyword only, and returns `Terms`,
+    or several that are averaged apart. The loss that it becomes takes `y_true`, `y_pred` and these
+    parameters, and has further ones: how distances are measured, which pairs are mined, how terms
+    become values, and so on. Its docstring describes its own; the shared ones are added.
+
+    Args:
+        distance: The default of the parameter `distance`.
+        normalize: That of `normalize`.
+        average: That of `average`.
+        first: See `per_anchor`.
+        without: Which of the shared parameters it does not have.
+        **declared: As in `lossplug_core.loss`.
+    """
+    defaults = {
+        **dict.fromkeys(_SHARED),
+        "distance": distance,
+        "normalize": normalize,
+        "average": average,
+        "matching": "shared",
+    }
+
+    def mark(function: _F) -> _F:
+        own = _keywords(function)
+        added = {
+            name: inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=kind
+            )
+            for name, (kind, _) in _SHARED.items()
+            if name not in without
+        }
+        fixed = {name: default for name, default in defaults.items() if name in without}
+        signature = inspect.Signature(
+            [*_leading("y_true", "y_pred"), *own.values(), *added.values()]
+        )
+
+        def of_pairs(pairs: Pairs, **given: Any) -> Any:
+            complete = _complete(of_pairs.__signature__, given, pairs)  # type: ignore[attr-defined]
+            return per_anchor(
+                function, pairs, {n: complete.pop(n) for n in own}, first=first, **complete
+            )
+
+        @functools.wraps(function)
+        def wrapper(y_true: Any, y_pred: Any, **given: Any) -> Any:
+            chosen_ones = {**fixed, **_complete(signature, given, y_true, y_pred)}
+            mine = {name: chosen_ones.pop(name) for name in own}
+            scaled = chosen_ones.pop("normalize") or chosen_ones["distance"] == "cosine"
+            regularize = chosen(Regularizer, chosen_ones.pop("regularizer"))
+            labels, embeddings = labelled_embeddings(
+                y_true, y_pred, normalize=scaled, multi_hot="matching" not in without
+            )
+            pairs = pairs_in_batch(labels, embeddings)
+            values = per_anchor(function, pairs, mine, first=first, **chosen_ones)
+            if regularize is None:
+                return values
+            _, raw = labelled_embeddings(y_true, y_pred, normalize=False, multi_hot=True)
+            return values + regularize(raw)
+
+        _describe(wrapper, signature)
+        wrapper.__doc__ = _documented(function.__doc__ or "", added)
+        of_memory = [
+            p for n, p in added.items() if n not in ("normalize", "matching", "regularizer")
+        ]
+        _describe(of_pairs, inspect.Signature([*_leading("pairs"), *own.values(), *of_memory]))
+        of_pairs.__name__ = function.__name__
+        setattr(wrapper, OF_PAIRS, of_pairs)
+        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(wrapper)  # type: ignore[return-value]
+
+    return mark
+
+
+def _keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a function, their types evaluated."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    return {
+        name: parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def _leading(*names: str) -> list[inspect.Parameter]:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind, annotation=Any) for name in names]
+
+
+def _describe(function: Any, signature: inspect.Signature) -> None:
+    function.__signature__ = signature
+    function.__annotations__ = {
+        **{name: p.annotation for name, p in signature.parameters.items()},
+        "return": Any,
+    }
+
+
+def _complete(
+    signature: inspect.Signature, given: Mapping[str, Any], *leading: Any
+) -> dict[str, Any]:
+    """The keyword arguments of a call, defaults included."""
+    bound = signature.bind(*leading, **given)
+    bound.apply_defaults()
+    return dict(list(bound.arguments.items())[len(leading) :])
+
+
+def _documented(docstring: str, added: Mapping[str, Any]) -> str:
+    """A docstring with what all pair losses share: the first two and the last arguments, and more."""
+    text = inspect.cleandoc(docstring)
+    shared = "\n".join(f"{name}: {_SHARED[name][1]}" for name in added)
+    before, args, after = text.partition("\nArgs:\n")
+    if not args:
+        before, _, after = text.partition("\nExample:\n")
+        after = f"\nExample:\n{after}"
+    own, example, rest = after.partition("\nExample:\n")
+    return (
+        f"{before}\nArgs:\n{_indented(_TARGETS)}\n{own.rstrip()}\n{_indented(shared)}\n"
+        f"{_RETURNS}{example}{rest}\n"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
