@@ -15,6 +15,7 @@ from typing import Any
 
 from lossplug_core._describe import describe, is_union
 from lossplug_core.errors import SpecError
+from lossplug_core.networks import is_network
 
 __all__ = [
     "NAME",
@@ -119,16 +120,23 @@ class Alternatives:
         """The parameters of one: the arguments that its function takes by keyword only.
 
         Raises:
-            SpecError: An annotation cannot be evaluated.
+            SpecError: An annotation cannot be evaluated, or is that of a network.
         """
         function = dict(self.functions)[name]
         try:
-            return _keywords(function)
+            parameters = _keywords(function)
         except Exception as error:  # an annotation is any code
             raise SpecError(
                 f"The signature of {name!r} cannot be read: {type(error).__name__}: {error}",
                 fix="A mistake of the plugin's: the types that it names must be there at run time.",
             ) from error
+        for parameter in parameters.values():
+            if is_network(parameter.annotation):
+                raise SpecError(
+                    f"The parameter {parameter.name!r} of the alternative {name!r} is a network.",
+                    fix="A mistake of the plugin's: only a parameter of the loss itself can be.",
+                )
+        return parameters
 
     def _text(self, name: str) -> str:
         given = [

@@ -137,11 +137,6 @@ def _complete(
         value = given.get(parameter.name, parameter.default)
         if parameter.required and parameter.name not in given:
             raise missing(owner, f"The alternative {name!r}", parameter, owner.fix)
-        if networks.is_network(parameter.annotation):
-            raise SpecError(
-                f"The parameter {parameter.name!r} of the alternative {name!r} is a network.",
-                fix="A mistake of the plugin's: only a parameter of the loss itself can be one.",
-            )
         if as_schedule(value) is not None:
             raise owner.error(
                 f"cannot be a schedule: it is one of the alternative {name!r}",

@@ -37,14 +37,17 @@ def one_of(*functions: Callable[..., Any], **named: Callable[..., Any]) -> Any:
         SpecError: Two have the same name, or one has a parameter called `name` or `schedule`.
 
     Example:
+        >>> from typing import Any
         >>> from lossplug_core import Positive, chosen
         >>> def capped(rows, *, limit: Positive = 1.0):
         ...     return [min(row, limit) for row in rows]
-        >>> Cap = one_of(capped, none=list)
+        >>> def plain(rows):
+        ...     return rows
+        >>> Cap: Any = one_of(capped, none=plain)
         >>> def total(rows, *, cap: Cap = "none"):
         ...     return sum(chosen(Cap, cap)(rows))
         >>> total([1, 3]), total([1, 3], cap={"name": "capped", "limit": 2})
-        (4, 3)
+        (4, 3.0)
     """
     pairs = [*((_name(function), function) for function in functions), *named.items()]
     if not pairs:

@@ -18,6 +18,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
         "binary": "0 or 1, or a probability between them; shaped like the prediction",
         "class_ids": "one integer per prediction: which class is right",
         "labels": "one integer per sample: equal integers mean the same class",
+        "multi_hot": "one row of 0 and 1 per sample: the labels that it has",
         "one_hot": "one number per class: one-hot, or soft labels that sum to 1",
         "probabilities": "a distribution over the last axis",
         "sequences": "a sequence of integers per sample",

@@ -139,7 +139,8 @@ def describe(
     """
     true, pred = forms.read(name, "y_true", y_true), forms.read(name, "y_pred", y_pred)
     compares = declared.pop("compares_samples", None)
-    compares = "labels" in true or "embeddings" in pred if compares is None else compares
+    if compares is None:
+        compares = not {"labels", "multi_hot"}.isdisjoint(true) or "embeddings" in pred
     memory: Memory = declared.pop("memory", None) or ("batch**2" if compares else "batch")
     declared["forms"] = {
         **_forms_of(name, "targets", declared.get("targets")),

@@ -151,11 +151,13 @@ def _refused(
 def _refused_within(spec: LossSpec, parameter: Parameter) -> Iterator[tuple[str, str]]:
     """Defaults of alternatives that are refused: also of those that no default names."""
     alternatives = alternatives_of(parameter.annotation)
-    for name in alternatives.names if alternatives else ():
-        owner = Owner(repr(spec.id), prefix=f"{parameter.name}.")
+    if alternatives is None:
+        return
+    for name in alternatives.names:
+        owner = Owner(repr(spec.id), prefix=f"{parameter.name}.{name}.")
         for inner in alternatives.parameters(name).values():
             if not inner.required:
-                yield from _refused(owner, inner, inner.default, f"default of {name!r}")
+                yield from _refused(owner, inner, inner.default, "default")
 
 
 def dump(spec: LossSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from lossplug_core.spec import MAIN_TARGET
 
 __all__ = ["CombinedLoss", "combine", "from_mapping"]
 
-_CLASSES = frozenset({"binary", "class_ids", "one_hot", "labels"})
+_CLASSES = frozenset({"binary", "class_ids", "labels", "multi_hot", "one_hot"})
 
 
 @keras.saving.register_keras_serializable(package="lossplug")

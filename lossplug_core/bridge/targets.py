@@ -39,11 +39,12 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Target:
         dtype: The loss's dtype, to which targets that are not integers are cast.
 
     Returns:
-        For `class_ids` and `labels` an integer tensor without a last axis of size 1; for other
-        forms a tensor shaped like the prediction. For `any` the target as it is, floats in `dtype`.
+        For `class_ids` and `labels` an integer tensor without a last axis of size 1; for
+        `multi_hot` rows of 0 and 1 in `dtype`; for other forms a tensor shaped like the prediction.
+        For `any` the target as it is, floats in `dtype`.
 
     Raises:
-        DataError: The shapes do not fit, or a class id is not a class.
+        DataError: The shapes do not fit, a class id is not a class, or a row is not of 0 and 1.
     """
     y_true = as_tensor(y_true, "y_true")
     if ANY in spec.y_true:
@@ -58,6 +59,8 @@ def prepare(spec: LossSpec, y_true: Any, y_pred: Any, dtype: str) -> Target:
         return Target(y_true if keeps else ops.cast(y_true, dtype))
     if _shape(y_true) and shape and _differ(_shape(y_true)[0], shape[0]):
         raise _misfit(spec, y_true, shape, "the batches of y_true and y_pred differ in size")
+    if _means_rows(spec, y_true):
+        return Target(_rows(spec, ops.cast(y_true, dtype)))
     if _means_integers(spec, y_true, shape):
         y_true = _integers(y_true)
         if "class_ids" in spec.y_true:
@@ -131,6 +134,37 @@ def _means_integers(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) 
     return not ("one_hot" in spec.y_true and shaped_like_prediction)
 
 
+def _means_rows(spec: LossSpec, y_true: Any) -> bool:
+    """Whether a target tells for each label whether a sample has it, and is not a label itself.
+
+    A column is labels, unless the loss takes no labels.
+    """
+    is_column = _shape(y_true)[-1:] == (1,) and "labels" in spec.y_true
+    return "multi_hot" in spec.y_true and len(_shape(y_true)) == 2 and not is_column
+
+
+def _rows(spec: LossSpec, y_true: Any) -> Any:
+    """Rows of 0 and 1; of other numbers they are refused, where they can be looked at."""
+    values = _values(y_true)
+    others = [] if values is None else values[(values != 0) & (values != 1)]
+    if len(others):
+        raise DataError(
+            f"A row of labels given to {spec.id!r} is not of 0 and 1.",
+            expected="1 for each label that a sample has, 0 for the others",
+            received=float(others[0]),
+            fix="keras.utils.to_categorical(labels).max(axis=-2) makes rows of lists of labels.",
+        )
+    return y_true
+
+
+def _values(tensor: Any) -> Any:
+    """The numbers of a tensor; None inside a compiled function, where there are none."""
+    try:
+        return ops.convert_to_numpy(tensor)
+    except Exception:
+        return None
+
+
 def _integers(y_true: Any) -> Any:
     wide = keras.backend.standardize_dtype(y_true.dtype) in _WIDE_INTEGERS
     return y_true if wide else ops.cast(y_true, "int32")
@@ -150,9 +184,8 @@ def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> bool:
     """Whether the ids could be looked at; those that are no class are refused."""
     if classes is None:
         return False
-    try:
-        values = ops.convert_to_numpy(y_true)
-    except Exception:  # inside a compiled function there are no values to look at
+    values = _values(y_true)
+    if values is None:
         return False
     outside = values[(values < 0) | (values >= classes)]
     if outside.size:
@@ -177,7 +210,8 @@ def _shaped_like(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...]) -> 
 
 
 def _misfit(spec: LossSpec, y_true: Any, shape: tuple[int | None, ...], problem: str) -> DataError:
-    fitting = {"class_ids": shape[:-1], "labels": shape[:1]}
+    rows = f"({shape[0]}, number of labels)" if shape else "()"
+    fitting = {"class_ids": shape[:-1], "labels": shape[:1], "multi_hot": rows}
     expected = (f"{fitting.get(form, shape)} ({form})" for form in spec.y_true)
     return DataError(
         f"{spec.id!r} cannot be computed: {problem}.",

@@ -61,6 +61,10 @@ def _sections(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType
         yield "Outputs that it compares", ", ".join(document["outputs"])
     if document["parameters"]:
         yield "Parameters", _parameters(document["parameters"])
+    for p in document["parameters"]:
+        if any(one["summary"] for one in p.get("alternatives", ())):
+            summaries = ((repr(one["name"]), one["summary"]) for one in p["alternatives"])
+            yield f"What {p['name']} can be", _pairs(summaries)
     if document["adapts"]:
         yield "Learned from data by loss.adapt(y)", ", ".join(document["adapts"])
     if document["weights"]:

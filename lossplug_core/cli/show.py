@@ -92,7 +92,25 @@ def _parameter(parameter: Parameter, meaning: str) -> dict[str, Any]:
         "required": parameter.required,
         **default,
         "meaning": meaning,
+        **_alternatives(parameter),
     }
+
+
+def _alternatives(parameter: Parameter) -> dict[str, Any]:
+    """What it can be, if it is one of several functions."""
+    from lossplug_core.docstring import parse
+    from lossplug_core.params import alternatives_of
+
+    alternatives = alternatives_of(parameter.annotation)
+    if alternatives is None:
+        return {}
+    described = []
+    for name, function in alternatives.functions:
+        doc = parse(function.__doc__)
+        inner = alternatives.parameters(name).values()
+        parameters = [_parameter(one, doc.args.get(one.name, "")) for one in inner]
+        described.append({"name": name, "summary": doc.summary, "parameters": parameters})
+    return {"alternatives": described}
 
 
 def _url(paper: str | None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lossplug_core.networks import is_network
-from lossplug_core.params import Parameter, parameters_of
+from lossplug_core.params import Alternatives, Parameter, parameters_of
 from lossplug_core.spec import LossSpec
 from lossplug_core.types import Dimension
 
@@ -59,6 +59,8 @@ def _typed(
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if is_network(annotation) and origin is typing.Annotated:
         return st.just(network)
+    if alternatives := next((m for m in arguments if isinstance(m, Alternatives)), None):
+        return st.one_of([_choice(alternatives, name, sizes, wide) for name in alternatives.names])
     if origin is typing.Annotated:
         return _typed(arguments[0], parameter, sizes, wide, (*arguments[1:], *marks))
     if origin in (typing.Union, type(int | str)):
@@ -83,8 +85,25 @@ def _typed(
     return st.just(parameter.default)
 
 
+def _choice(
+    alternatives: Alternatives, name: str, sizes: Sizes, wide: bool
+) -> st.SearchStrategy[Any]:
+    """One of several functions, as data: its name, or a mapping with its parameters."""
+    declared = alternatives.parameters(name)
+    if not declared:
+        return st.just(name)
+    drawn = {inner: _parameter(p, sizes, wide) for inner, p in declared.items()}
+    return st.fixed_dictionaries({"name": st.just(name), **drawn})
+
+
 def follows_classes(annotation: Any) -> bool:
     """Whether a parameter of this type tells how many classes there are."""
+    if isinstance(annotation, Alternatives):
+        return any(
+            follows_classes(parameter.annotation)
+            for name in annotation.names
+            for parameter in annotation.parameters(name).values()
+        )
     return annotation == Dimension("classes") or any(
         map(follows_classes, typing.get_args(annotation))
     )

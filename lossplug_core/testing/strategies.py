@@ -71,7 +71,7 @@ def samples(
         places = [(), (2,)] if positions and _has_positions(spec) else [()]
         drawn = _few(batch, places) if few_shapes else _many(batch, places, 2 if exclusive else 1)
         sizes = draw(drawn)
-        if y_true == "labels":
+        if y_true in ("labels", "multi_hot"):
             sizes = replace(sizes, classes=_LABELS)
         chosen = {**draw(parameters(spec, sizes)), **(fixed or {})}
         if "from_logits" in chosen and y_pred in ("logits", "probabilities"):
@@ -110,7 +110,8 @@ def _few(batch: tuple[int, int], places: Sequence[tuple[int, ...]]) -> st.Search
 
 
 def _has_positions(spec: LossSpec) -> bool:
-    return not {"embeddings", "distances"} & set(spec.y_pred) and "labels" not in spec.y_true
+    per_sample = {"embeddings", "distances", "labels", "multi_hot"}
+    return per_sample.isdisjoint((*spec.y_pred, *spec.y_true))
 
 
 def _shape(sizes: Sizes) -> tuple[int, ...]:
@@ -142,6 +143,10 @@ def _target(form: str, shape: Shape, kind: Kind) -> st.SearchStrategy[Array]:
     hard = kind != "typical"
     if form == "labels":
         return _integers(shape[:1], _LABELS)
+    if form == "multi_hot":
+        # Of another size than the prediction; some rows have no label.
+        labels = _LABELS if shape[-1] != _LABELS else _LABELS + 1
+        return _floats((shape[0], labels), st.sampled_from([0.0, 1.0]))
     if form == "class_ids":
         return _integers(shape[:-1], shape[-1])
     if form == "one_hot" or (form == "probabilities" and hard):

@@ -6,12 +6,13 @@ import doctest
 import inspect
 import io
 import typing
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
 from lossplug_core.docstring import parse
-from lossplug_core.params import parameters_of, refusals
+from lossplug_core.params import Parameter, alternatives_of, parameters_of, refusals
 from lossplug_core.spec import LossSpec
 from lossplug_core.testing.check import ConformanceError, check
 from lossplug_core.testing.subject import Subject
@@ -28,7 +29,8 @@ __all__ = ["defaults", "documentation", "example", "signature"]
 def signature(subject: Subject) -> None:
     """Every parameter has a type that can be checked, and every number bounds.
 
-    Where any number is right, the type `Real` says so. Target and prediction have a form.
+    Those of alternatives too. Where any number is right, the type `Real` says so. Target and
+    prediction have a form.
     """
     spec = subject.spec
     if "any" in (*spec.y_true, *spec.y_pred):
@@ -36,9 +38,8 @@ def signature(subject: Subject) -> None:
             "It does not declare what its target and its prediction are.",
             fix="@loss(y_true=…, y_pred=…): lossplug_core.TARGETS and PREDICTIONS are the words.",
         )
-    hints = typing.get_type_hints(spec.function, include_extras=True)
-    for name, parameter in parameters_of(spec).items():
-        if name not in hints:
+    for name, parameter, has_type in _parameters(spec.function, parameters_of(spec)):
+        if not has_type:
             raise ConformanceError(
                 f"The parameter {name!r} has no type.",
                 expected="a type of lossplug_core.types, such as NonNegative",
@@ -49,6 +50,19 @@ def signature(subject: Subject) -> None:
                 expected="a type with bounds, such as Positive, or Real where any number is right",
                 received=parameter.type_text,
             )
+
+
+def _parameters(
+    function: Callable[..., Any], declared: Mapping[str, Parameter], prefix: str = ""
+) -> Iterator[tuple[str, Parameter, bool]]:
+    """All parameters, those of alternatives with them, and whether the author gives a type."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    for name, parameter in declared.items():
+        yield f"{prefix}{name}", parameter, name in hints
+        if alternatives := alternatives_of(parameter.annotation):
+            for other, part in alternatives.functions:
+                within = f"{prefix}{name}.{other}."
+                yield from _parameters(part, alternatives.parameters(other), within)
 
 
 def _unbounded(annotation: Any) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lossplug_core.bridge import PluginLoss, TrainingModel
 from lossplug_core.networks import is_network
-from lossplug_core.params import parameters_of, validate
+from lossplug_core.params import Choice, parameters_of, validate
 from lossplug_core.spec import OPTIONS, LossSpec
 from lossplug_core.testing._checks.installed import not_installed
 from lossplug_core.testing.calculate import raw
@@ -74,7 +74,7 @@ def config(subject: Subject) -> None:
             *((key, loss.parameters[key], again.parameters[key]) for key in loss.parameters),
             *((key, getattr(loss, key), getattr(again, key)) for key in OPTIONS),
         ]:
-            if not callable(value) and back != value:
+            if back != value and (isinstance(value, Choice) or not callable(value)):
                 raise ConformanceError(
                     f"{name!r} is another after the config.", expected=repr(value), received=back
                 )

@@ -217,7 +217,8 @@ def extremes(subject: Subject) -> None:
 
 
 def _no_integers(spec: LossSpec) -> str | None:
-    return None if {"labels", "class_ids"} & set(spec.y_true) else "its target is not integers"
+    integers = {"labels", "class_ids", "multi_hot"}
+    return "its target is not integers" if integers.isdisjoint(spec.y_true) else None
 
 
 @check(
@@ -231,22 +232,29 @@ def integer_labels(subject: Subject) -> None:
     free = not any(follows_classes(p.annotation) for p in parameters_of(subject.spec).values())
 
     def test(sample: Sample) -> None:
-        if sample.y_true.dtype.kind not in "iu":
+        if "multi_hot" in subject.spec.y_true and sample.y_true.ndim == 2:
+            others = {kind: sample.y_true.astype(kind) for kind in ("int64", "uint8", "bool")}
+        elif sample.y_true.dtype.kind in "iu":
+            sample = replace(sample, y_true=sample.y_true % 2)
+            others = _as_others(sample.y_true, "labels" in subject.spec.y_true and free)
+        else:
             return
-        sample = replace(sample, y_true=sample.y_true % 2)
         expected = subject.values(sample)
-        others = {
-            "int64": sample.y_true.astype("int64"),
-            "uint8": sample.y_true.astype("uint8"),
-            "a column": sample.y_true[..., None],
-        }
-        if "labels" in subject.spec.y_true and free:
-            others["above 2**24"] = sample.y_true + np.int32(2**24)
         for what, y_true in others.items():
             found = subject.values(replace(sample, y_true=y_true))
             agree(found, expected, f"Labels have another meaning as {what}.", rtol=1e-6)
 
     subject.each(test, batch=(3, 4), times=2)
+
+
+def _as_others(labels: Array, may_be_large: bool) -> dict[str, Array]:
+    """Labels that mean the same."""
+    others = {
+        "int64": labels.astype("int64"),
+        "uint8": labels.astype("uint8"),
+        "a column": labels[..., None],
+    }
+    return {**others, "above 2**24": labels + np.int32(2**24)} if may_be_large else others
 
 
 @check(
