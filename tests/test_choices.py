@@ -229,6 +229,11 @@ def test_alternatives_that_could_not_be_told_apart_are_refused(functions, named,
         one_of(*functions, **named)
 
 
+def first_refusal(spec) -> None:
+    for _, refusal in refusals(spec):
+        raise SpecError(refusal)
+
+
 def refusing(rows, *, epsilon: Positive = -1.0): ...
 def unread(rows, *, epsilon: "NoSuchType" = 1.0): ...  # noqa: F821
 def taught(rows, *, teacher: Network): ...
@@ -250,8 +255,7 @@ def test_mistakes_of_an_author_are_found_without_a_user(annotation, says) -> Non
     def broken(y_true, y_pred, *, part: annotation = "hard"): ...
 
     with pytest.raises(SpecError, match=says):
-        for _, refusal in refusals(spec_of(broken)):
-            raise SpecError(refusal)
+        first_refusal(spec_of(broken))
 
 
 def test_only_a_type_of_one_of_can_be_chosen_from() -> None:

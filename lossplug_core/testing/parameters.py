@@ -59,8 +59,8 @@ def _typed(
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if is_network(annotation) and origin is typing.Annotated:
         return st.just(network)
-    if alternatives := next((m for m in arguments if isinstance(m, Alternatives)), None):
-        return st.one_of([_choice(alternatives, name, sizes, wide) for name in alternatives.names])
+    if part := next((mark for mark in arguments if isinstance(mark, Alternatives)), None):
+        return st.one_of([_choice(part, name, sizes, wide) for name in part.names])
     if origin is typing.Annotated:
         return _typed(arguments[0], parameter, sizes, wide, (*arguments[1:], *marks))
     if origin in (typing.Union, type(int | str)):

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from lossplug_core import NonNegative, NonNegativeInt, Positive, Real, Weight, loss, ops
+from lossplug_core import (
+    NonNegative,
+    NonNegativeInt,
+    ParameterError,
+    Positive,
+    Real,
+    Weight,
+    chosen,
+    loss,
+    one_of,
+    ops,
+)
 from lossplug_core.tensors import at_least_float32
 
 Loss = Callable[..., Any]
@@ -359,6 +370,56 @@ def square_of_the_batch(y_true, y_pred):
     return ops.mean(ops.tanh(values[:, None] + values[None]), axis=1)
 
 
+# --- Parts: what is found in a loss is found in its alternatives ----------------------------------
+
+
+def _whole(values: Any) -> Any:
+    return values
+
+
+def _times(values: Any, *, factor: Positive = 1.0) -> Any:
+    return factor * values
+
+
+def _times_anything(values: Any, *, factor: float = 1.0) -> Any:
+    return factor * values
+
+
+def _times_nothing(values: Any, *, factor: Positive = 0.0) -> Any:
+    return factor * values
+
+
+def _times_in_secret(values: Any, *, factor=1.0) -> Any:
+    return factor * values
+
+
+_Sound: Any = one_of(whole=_whole, times=_times)
+_Unbounded: Any = one_of(whole=_whole, times=_times_anything)
+_Untyped: Any = one_of(whole=_whole, times=_times_in_secret)
+_Refused: Any = one_of(whole=_whole, times=_times_nothing)
+
+
+@suspect()
+def sound_part(y_true, y_pred, *, part: _Sound | None = "whole"):
+    part = chosen(_Sound, part)
+    return squares(y_true, y_pred) if part is None else part(squares(y_true, y_pred))
+
+
+@suspect()
+def part_without_bounds(y_true, y_pred, *, part: _Unbounded = "whole"):
+    return chosen(_Unbounded, part)(squares(y_true, y_pred))
+
+
+@suspect()
+def part_without_type(y_true, y_pred, *, part: _Untyped = "whole"):
+    return chosen(_Untyped, part)(squares(y_true, y_pred))
+
+
+@suspect()
+def part_refuses_its_default(y_true, y_pred, *, part: _Refused = "whole"):
+    return chosen(_Refused, part)(squares(y_true, y_pred))
+
+
 # --- states, config, saved-model, backends, oracle ------------------------------------------------
 
 
@@ -461,6 +522,9 @@ _TRACED, _TENSORFLOW = ("tensorflow", "jax"), ("tensorflow",)
 
 FAULTS = (
     Fault("signature", without_bounds, any_number, "'scale' is a number without bounds"),
+    Fault("signature", part_without_bounds, sound_part, "'part.times.factor' is a number without"),
+    Fault("signature", part_without_type, sound_part, "'part.times.factor' has no type"),
+    Fault("defaults", part_refuses_its_default, sound_part, "'part.times.factor'.*greater than 0"),
     Fault("defaults", refuses_its_default, default_at_its_bound, "default: .*greater than 0"),
     Fault("documentation", without_reference, squared, "The docstring lacks reference"),
     Fault("example", untrue_example, squared, "Expected:\n +3\nGot:\n +2"),
@@ -494,6 +558,30 @@ FAULTS = (
     ),
 )  # fmt: skip
 
-LOSSES = {fault.wrong.__name__: fault.wrong for fault in FAULTS} | {
-    fault.right.__name__: fault.right for fault in FAULTS
+
+@suspect("labels|multi_hot", "embeddings")
+def labels_or_rows(y_true, y_pred):
+    """Calls samples alike that have a label in common."""
+    if len(y_true.shape) == 1:
+        return _pairs(y_true, y_pred)
+    common = ops.matmul(y_true, ops.transpose(y_true))
+    x = at_least_float32(y_pred)
+    distances = ops.sum(ops.square(x[:, None] - x[None]), axis=-1)
+    return ops.mean(ops.cast(common > 0, distances.dtype) * distances, axis=1)
+
+
+@suspect()
+def refuses_combinations(y_true, y_pred, *, low: Real = 0.0, high: Real = 1.0):
+    """Has bounds that depend on one another, which no type can tell."""
+    if isinstance(low, float) and isinstance(high, float) and low >= high:
+        raise ParameterError("'low' is not below 'high'.", received=(low, high))
+    return squares(y_true, y_pred) * (high - low)
+
+
+SOUND = (sound_part, labels_or_rows, refuses_combinations)
+"""Losses with which all checks are content, though they are of kinds that are rare."""
+
+LOSSES = {
+    function.__name__: function
+    for function in (*SOUND, *(each for fault in FAULTS for each in (fault.wrong, fault.right)))
 }

@@ -7,7 +7,7 @@ import re
 import keras
 import pytest
 
-from faults import FAULTS, Fault
+from faults import FAULTS, SOUND, Fault
 from lossplug_core import get_loss
 from lossplug_core.testing import Result, checks, run_checks
 from lossplug_core.testing.worker import installed_backends
@@ -56,6 +56,12 @@ def test_the_check_does_not_accuse_the_right_loss(fault: Fault):
     found = examined(fault.right.__name__, [fault.check], fault)[fault.check]
     on = keras.config.backend() in fault.on
     assert found.status == "passed" if on else found.ok, found.message
+
+
+@pytest.mark.parametrize("name", [loss.__name__ for loss in SOUND])
+def test_no_check_accuses_a_loss_of_a_rare_kind(name):
+    wrong = [result for result in run_checks(f"faults/{name}") if not result.ok]
+    assert not wrong, "\n".join(f"{result.check}: {result.message}" for result in wrong)
 
 
 def test_the_table_is_complete():
