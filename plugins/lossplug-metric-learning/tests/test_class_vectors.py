@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 
 import keras
@@ -13,16 +14,31 @@ from hypothesis.extra.numpy import arrays
 
 from lossplug_core import TrainingModel, get_loss
 from lossplug_core.errors import DataError
-from lossplug_metric_learning import arcface, cosface, proxy_anchor
+from lossplug_metric_learning import (
+    arcface,
+    cosface,
+    norm_softmax,
+    proxy_anchor,
+    sphereface,
+    subcenter_arcface,
+)
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 
 BATCH, FEATURES, CLASSES = 8, 3, 5
-SIZES = {"num_classes": CLASSES, "embedding_size": FEATURES}
-NAMES = {arcface: "prototypes", cosface: "prototypes", proxy_anchor: "proxies"}
+NAMES = {
+    arcface: "prototypes",
+    cosface: "prototypes",
+    norm_softmax: "prototypes",
+    proxy_anchor: "proxies",
+    sphereface: "prototypes",
+    subcenter_arcface: "prototypes",
+}
+SEVERAL = {subcenter_arcface: "sub_centers"}
+"""The parameter that says how many vectors each class has."""
 
 
 def unit(vectors):
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 
 
@@ -37,20 +53,22 @@ def log_one_plus_sum(exponents):
     return np.logaddexp.reduce([0.0, *exponents])
 
 
-def oracle_arcface(
-    y_true, y_pred, *, weights, num_classes, embedding_size, margin, scale, monotonic
-):
-    embeddings, prototypes = unit(y_pred), unit(weights["prototypes"])
+def cosine_with_margin(angle, margin, monotonic):
+    if monotonic and angle + margin > np.pi:
+        return np.cos(angle) - margin * np.sin(margin)
+    return np.cos(angle + margin)
+
+
+def oracle_arcface(y_true, y_pred, *, weights, margin, scale, monotonic, **sizes):
+    prototypes = unit(weights["prototypes"])
     values = []
-    for label, z in zip(y_true.reshape(-1), embeddings, strict=True):
-        angles = np.arccos(np.clip(prototypes @ z, -1, 1))
-        logits = scale * (prototypes @ z)
-        if np.any(z):
-            right = np.cos(angles[label] + margin)
-            if monotonic and angles[label] + margin > np.pi:
-                right = np.cos(angles[label]) - margin * np.sin(margin)
-            logits[label] = scale * right
-        values.append(np.logaddexp.reduce(logits) - logits[label])
+    for label, z in zip(y_true.reshape(-1), unit(y_pred), strict=True):
+        cosines = prototypes @ z
+        if cosines.ndim == 2:  # several prototypes per class
+            cosines = cosines.max(axis=1)
+        angle = np.arccos(np.clip(cosines[label], -1, 1))
+        right = cosine_with_margin(angle, margin, monotonic) if np.any(z) else 0.0
+        values.append(softmax_loss(scale * cosines, label, scale * right))
     return np.array(values)
 
 
@@ -62,6 +80,28 @@ def oracle_cosface(y_true, y_pred, *, weights, num_classes, embedding_size, marg
             for label, cosine in zip(y_true.reshape(-1), cosines, strict=True)
         ]
     )
+
+
+def oracle_norm_softmax(y_true, y_pred, *, weights, num_classes, embedding_size, temperature):
+    logits = unit(y_pred) @ unit(weights["prototypes"]).T / temperature
+    pairs = zip(y_true.reshape(-1), logits, strict=True)
+    return np.array([softmax_loss(row, label, row[label]) for label, row in pairs])
+
+
+def oracle_sphereface(
+    y_true, y_pred, *, weights, num_classes, embedding_size, margin, scale, annealing
+):
+    prototypes = unit(weights["prototypes"])
+    values = []
+    for label, x in zip(y_true.reshape(-1), y_pred, strict=True):
+        length = np.linalg.norm(x)
+        cosine = np.clip(prototypes[label] @ x / (length or 1.0), -1, 1)
+        angle = np.arccos(cosine)
+        k = min(int(margin * angle / np.pi), margin - 1)
+        falling = (-1) ** k * np.cos(margin * angle) - 2 * k
+        own = scale * length * (annealing * cosine + falling) / (1 + annealing)
+        values.append(softmax_loss(scale * (prototypes @ x), label, own))
+    return np.array(values)
 
 
 def paper_proxy_anchor(labels, similarities, margin, alpha):
@@ -92,16 +132,30 @@ RANDOM = np.random.default_rng(11)
 EMBEDDINGS = RANDOM.normal(size=(BATCH, FEATURES)).astype("float32")
 VECTORS = RANDOM.normal(size=(CLASSES, FEATURES)).astype("float32")
 LABELS = np.array([0, 1, 0, 2, 1, 0, 4, 1])  # class 3 is not in the batch
+MANY = RANDOM.normal(size=(CLASSES, 3, FEATURES)).astype("float32")
 ORACLES = {
     arcface: oracle_arcface,
     cosface: oracle_cosface,
+    norm_softmax: oracle_norm_softmax,
     proxy_anchor: oracle_proxy_anchor,
+    sphereface: oracle_sphereface,
+    subcenter_arcface: oracle_arcface,
 }
 
 
+def sizes_of(loss, vectors):
+    """The parameters that say how many vectors of what size a loss has."""
+    several = {SEVERAL[loss]: vectors.shape[1]} if loss in SEVERAL else {}
+    return {"num_classes": len(vectors), "embedding_size": vectors.shape[-1], **several}
+
+
+def repeated(loss, vectors):
+    """One vector per class; the same twice for a loss that has several of each."""
+    return np.repeat(vectors[:, None], 2, axis=1) if loss in SEVERAL else vectors
+
+
 def case(name, loss, y_true=LABELS, y_pred=EMBEDDINGS, vectors=VECTORS, **parameters):
-    sizes = {"num_classes": len(vectors), "embedding_size": vectors.shape[1]}
-    weights = {NAMES[loss]: vectors}
+    sizes, weights = sizes_of(loss, vectors), {NAMES[loss]: vectors}
     return Case(name, loss, y_true, y_pred, ORACLES[loss], {**sizes, **parameters}, weights)
 
 
@@ -120,6 +174,21 @@ CASES = [
     case("wide", cosface, scale=4.0, margin=2.5),
     case("column", cosface, LABELS[:, None], scale=4.0),
     case("long", cosface, y_pred=EMBEDDINGS * 1e4, scale=4.0),
+    case("defaults", norm_softmax),
+    case("warm", norm_softmax, temperature=0.7),
+    case("column", norm_softmax, LABELS[:, None]),
+    case("long", norm_softmax, y_pred=EMBEDDINGS * 1e4, temperature=0.7),
+    case("defaults", sphereface),
+    *(case(f"margin-{m}", sphereface, margin=m) for m in (1, 2, 3, 5, 8)),
+    case("scale", sphereface, scale=5.0),
+    case("annealing", sphereface, margin=3, annealing=4.0),
+    case("column", sphereface, LABELS[:, None]),
+    case("defaults", subcenter_arcface, vectors=MANY),
+    case("warm", subcenter_arcface, vectors=MANY, scale=4.0),
+    case("one-each", subcenter_arcface, vectors=VECTORS[:, None], scale=4.0),
+    case("beyond-pi", subcenter_arcface, vectors=MANY, scale=4.0, margin=2.5),
+    case("monotonic", subcenter_arcface, vectors=MANY, scale=4.0, margin=2.5, monotonic=True),
+    case("column", subcenter_arcface, LABELS[:, None], vectors=MANY, scale=4.0),
     case("defaults", proxy_anchor),
     case("warm", proxy_anchor, alpha=4.0),
     case("no-margin", proxy_anchor, margin=0.0, alpha=4.0),
@@ -141,28 +210,25 @@ def test_case(case, check):
 
 
 ON_VECTORS = VECTORS[LABELS]
-IN_DEGENERATE = [
-    (arcface, {}),
-    (arcface, {"monotonic": True}),
-    (cosface, {}),
-    (proxy_anchor, {}),
-]
+BATCHES = {
+    "one-sample": (LABELS[:1], EMBEDDINGS[:1], VECTORS),
+    "one-class": (np.full(BATCH, 2), EMBEDDINGS, VECTORS),
+    "one-class-in-all": (np.zeros(BATCH, "int32"), EMBEDDINGS, VECTORS[:1]),
+    "on-their-vectors": (LABELS, ON_VECTORS, VECTORS),
+    "opposite": (LABELS, -ON_VECTORS, VECTORS),
+    "on-an-axis": (LABELS, np.eye(3)[[0, 0, 1, 1, 2, 2, 0, 1]], np.eye(3)[[0, 1, 2, 0, 1]]),
+    "all-equal": (LABELS, np.full((BATCH, FEATURES), 0.7), np.full((CLASSES, FEATURES), 0.7)),
+    "zero-embeddings": (LABELS, np.zeros((BATCH, FEATURES)), VECTORS),
+    "zero-vectors": (LABELS, EMBEDDINGS, np.zeros((CLASSES, FEATURES))),
+    "huge": (LABELS, EMBEDDINGS * 1e30, VECTORS * 1e30),
+    "tiny": (LABELS, EMBEDDINGS * 1e-25, VECTORS * 1e-25),
+}
 DEGENERATE = [
-    case(name, loss, *data, **parameters)
-    for loss, parameters in IN_DEGENERATE
-    for name, data in {
-        "one-sample": (LABELS[:1], EMBEDDINGS[:1]),
-        "one-class": (np.full(BATCH, 2), EMBEDDINGS),
-        "one-class-in-all": (np.zeros(BATCH, "int32"), EMBEDDINGS, VECTORS[:1]),
-        "on-their-vectors": (LABELS, ON_VECTORS),
-        "opposite": (LABELS, -ON_VECTORS),
-        "on-an-axis": (LABELS, np.eye(3)[[0, 0, 1, 1, 2, 2, 0, 1]], np.eye(3)[[0, 1, 2, 0, 1]]),
-        "all-equal": (LABELS, np.full((BATCH, FEATURES), 0.7), np.full((CLASSES, FEATURES), 0.7)),
-        "zero-embeddings": (LABELS, np.zeros((BATCH, FEATURES))),
-        "zero-vectors": (LABELS, EMBEDDINGS, np.zeros((CLASSES, FEATURES))),
-        "huge": (LABELS, EMBEDDINGS * 1e30, VECTORS * 1e30),
-        "tiny": (LABELS, EMBEDDINGS * 1e-25, VECTORS * 1e-25),
-    }.items()
+    case(name, loss, y_true, y_pred, repeated(loss, vectors), **parameters)
+    for loss in NAMES
+    for parameters in ({}, {"monotonic": True})
+    if parameters.keys() <= inspect.signature(loss).parameters.keys()
+    for name, (y_true, y_pred, vectors) in BATCHES.items()
 ]
 
 
@@ -213,21 +279,32 @@ LOSSES = {
     "arcface": partial(arcface, scale=4.0),
     "arcface-monotonic": partial(arcface, scale=4.0, margin=1.5, monotonic=True),
     "cosface": partial(cosface, scale=4.0),
+    "norm_softmax": partial(norm_softmax, temperature=0.25),
     "proxy_anchor": partial(proxy_anchor, alpha=4.0),
+    "sphereface": partial(sphereface),
+    "subcenter_arcface": partial(subcenter_arcface, scale=4.0),
 }
-every = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
 
-def normal(seed):
+def each(*left_out):
+    """Every loss but some."""
+    chosen = {name: loss for name, loss in LOSSES.items() if loss.func not in left_out}
+    return pytest.mark.parametrize("loss", chosen.values(), ids=chosen.keys())
+
+
+def normal(loss, seed):
+    """Embeddings, and vectors of the classes."""
     random = np.random.default_rng(seed)
-    return random.normal(size=(BATCH, FEATURES)), random.normal(size=(CLASSES, FEATURES))
+    several = (3,) if loss.func in SEVERAL else ()
+    vectors = random.normal(size=(CLASSES, *several, FEATURES))
+    return random.normal(size=(BATCH, FEATURES)), vectors
 
 
 def values(loss, y_true, y_pred, vectors):
     y_pred, vectors = np.asarray(y_pred, "float32"), np.asarray(vectors, "float32")
     weights = {NAMES[loss.func]: keras.ops.convert_to_tensor(vectors)}
     y_true = keras.ops.convert_to_tensor(y_true)
-    sizes = {"num_classes": len(vectors), "embedding_size": vectors.shape[1]}
+    sizes = sizes_of(loss.func, vectors)
     return keras.ops.convert_to_numpy(loss(y_true, y_pred, weights=weights, **sizes))
 
 
@@ -235,60 +312,80 @@ def equal(received, expected):
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=2e-5)
 
 
-@every
 class TestLaws:
+    @each()
     @law
     @given(labels, seeds, st.permutations(range(BATCH)))
     def test_order_does_not_matter(self, loss, y_true, seed, order):
-        y_pred, vectors = normal(seed)
+        y_pred, vectors = normal(loss, seed)
         permuted = values(loss, y_true[order], y_pred[order], vectors)
         equal(permuted, values(loss, y_true, y_pred, vectors)[order])
 
+    @each()
     @law
     @given(labels, seeds, st.permutations(range(CLASSES)))
     def test_numbers_of_classes_do_not_matter(self, loss, y_true, seed, order):
-        y_pred, vectors = normal(seed)
+        y_pred, vectors = normal(loss, seed)
         renumbered = values(loss, np.argsort(order).astype("int32")[y_true], y_pred, vectors[order])
         equal(renumbered, values(loss, y_true, y_pred, vectors))
 
+    @each()
     @law
     @given(labels, seeds, seeds)
     def test_rotating_everything_does_not_matter(self, loss, y_true, seed, other):
-        y_pred, vectors = normal(seed)
+        y_pred, vectors = normal(loss, seed)
         rotation, _ = np.linalg.qr(np.random.default_rng(other).normal(size=(FEATURES, FEATURES)))
         rotated = values(loss, y_true, y_pred @ rotation, vectors @ rotation)
         equal(rotated, values(loss, y_true, y_pred, vectors))
 
+    @each(sphereface)
     @law
-    @given(labels, seeds, arrays("float64", BATCH + CLASSES, elements=st.floats(-25, 25)))
-    def test_lengths_do_not_matter(self, loss, y_true, seed, exponents):
-        y_pred, vectors = normal(seed)
-        lengths = 10.0 ** exponents[:, None]
-        scaled = values(loss, y_true, y_pred * lengths[:BATCH], vectors * lengths[BATCH:])
+    @given(labels, seeds, arrays("float64", BATCH, elements=st.floats(-25, 25)))
+    def test_lengths_of_embeddings_do_not_matter(self, loss, y_true, seed, exponents):
+        y_pred, vectors = normal(loss, seed)
+        scaled = values(loss, y_true, y_pred * 10.0 ** exponents[:, None], vectors)
         equal(scaled, values(loss, y_true, y_pred, vectors))
 
+    @each()
+    @law
+    @given(labels, seeds, arrays("float64", CLASSES * 3, elements=st.floats(-25, 25)))
+    def test_lengths_of_vectors_do_not_matter(self, loss, y_true, seed, exponents):
+        y_pred, vectors = normal(loss, seed)
+        lengths = 10.0 ** np.resize(exponents, vectors.shape[:-1])[..., None]
+        scaled = values(loss, y_true, y_pred, vectors * lengths)
+        equal(scaled, values(loss, y_true, y_pred, vectors))
+
+    @each()
     @law
     @given(labels, seeds)
     def test_it_is_never_negative(self, loss, y_true, seed):
-        assert (values(loss, y_true, *normal(seed)) >= 0).all()
+        assert (values(loss, y_true, *normal(loss, seed)) >= 0).all()
 
 
-@pytest.mark.parametrize("loss", [arcface, cosface])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        partial(arcface, margin=0.0, scale=8.0),
+        partial(cosface, margin=0.0, scale=8.0),
+        partial(norm_softmax, temperature=1 / 8),
+    ],
+    ids=["arcface", "cosface", "norm_softmax"],
+)
 @law
 @given(y_true=labels, seed=seeds)
 def test_without_margin_it_is_a_softmax_of_cosines(loss, y_true, seed):
-    y_pred, vectors = normal(seed)
+    y_pred, vectors = normal(loss, seed)
     logits = 8.0 * unit(y_pred) @ unit(vectors).T
     expected = keras.ops.convert_to_numpy(
         keras.losses.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
     )
-    equal(values(partial(loss, margin=0.0, scale=8.0), y_true, y_pred, vectors), expected)
+    equal(values(loss, y_true, y_pred, vectors), expected)
 
 
 @law
 @given(labels, seeds)
 def test_the_mean_of_proxy_anchor_is_the_papers_loss(y_true, seed):
-    y_pred, vectors = normal(seed)
+    y_pred, vectors = normal(partial(proxy_anchor), seed)
     drawn, pushed = paper_proxy_anchor(y_true, unit(y_pred) @ unit(vectors).T, 0.1, 32.0)
     expected = drawn[np.unique(y_true)].mean() + pushed.mean()
     equal(values(partial(proxy_anchor), y_true, y_pred, vectors).mean(), expected)
@@ -297,19 +394,19 @@ def test_the_mean_of_proxy_anchor_is_the_papers_loss(y_true, seed):
 # Class ids, sizes, training
 
 
-@every
+@each()
 @pytest.mark.parametrize("wrong", [-1, CLASSES, 2**31 - 1])
 def test_a_label_that_is_no_class_is_nan(loss, wrong):
     y_true = LABELS.astype("int32")
     y_true[3] = wrong
-    received = values(loss, y_true, EMBEDDINGS, VECTORS)
+    received = values(loss, y_true, *normal(loss, 0))
     np.testing.assert_array_equal(np.isnan(received), y_true == wrong)
 
 
-@every
+@each()
 def test_embeddings_of_another_size(loss):
     with pytest.raises(DataError, match="of the size for which the loss was built"):
-        loss(LABELS, np.ones((BATCH, 2), "float32"), weights={NAMES[loss.func]: VECTORS}, **SIZES)
+        values(loss, LABELS, np.ones((BATCH, 2)), normal(loss, 0)[1])
 
 
 @pytest.mark.parametrize("name", [loss.__name__ for loss in NAMES])
@@ -325,4 +422,4 @@ def test_fit_trains_the_vectors_too(name):
     history = model.fit(x, y, batch_size=20, epochs=15, verbose=0).history["loss"]
     (after,) = loss.values().values()
     assert history[-1] < 0.6 * history[0]
-    assert np.abs(after - before).min(axis=1).max() > 1e-3
+    assert np.abs(after - before).min(axis=-1).max() > 1e-3

@@ -12,8 +12,11 @@ from lossplug_metric_learning import (
     contrastive,
     cosface,
     cross_batch_memory,
+    norm_softmax,
     pair_contrastive,
     proxy_anchor,
+    sphereface,
+    subcenter_arcface,
     supcon,
     triplet_semi_hard,
 )
@@ -51,6 +54,9 @@ OF_CLASSES = [
     with_weights(arcface, {"prototypes": VECTORS}, num_classes=3),
     with_weights(cosface, {"prototypes": VECTORS}, num_classes=3),
     with_weights(proxy_anchor, {"proxies": VECTORS}, num_classes=3),
+    with_weights(norm_softmax, {"prototypes": VECTORS}, num_classes=3),
+    with_weights(sphereface, {"prototypes": VECTORS}, num_classes=3),
+    with_weights(subcenter_arcface, {"prototypes": VECTORS[:, None]}, num_classes=3, sub_centers=1),
 ]
 ON_EMBEDDINGS = [*OF_PAIRS, *OF_CLASSES]
 

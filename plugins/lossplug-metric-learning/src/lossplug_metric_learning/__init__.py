@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lossplug_metric_learning.arcface import arcface
+from lossplug_metric_learning.arcface import arcface, subcenter_arcface
 from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
-from lossplug_metric_learning.cosine_softmax import cosface
+from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, sphereface
 from lossplug_metric_learning.memory import cross_batch_memory
 from lossplug_metric_learning.proxies import proxy_anchor
 from lossplug_metric_learning.supcon import supcon
@@ -15,8 +15,11 @@ __all__ = [
     "contrastive",
     "cosface",
     "cross_batch_memory",
+    "norm_softmax",
     "pair_contrastive",
     "proxy_anchor",
+    "sphereface",
+    "subcenter_arcface",
     "supcon",
     "triplet_semi_hard",
 ]

@@ -13,7 +13,7 @@ from lossplug_metric_learning._inputs import (
     nan_unless,
     unit,
 )
-from lossplug_metric_learning._pairs import NEVER
+from lossplug_metric_learning._rows import NEVER
 
 __all__ = ["Classes", "classes_of", "directions", "prototypes"]
 

@@ -5,6 +5,7 @@ Values, and gradients in the embeddings and in the vectors, on random and on deg
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,13 @@ import pytest
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import arcface, cosface
+from lossplug_metric_learning import (
+    arcface,
+    cosface,
+    norm_softmax,
+    sphereface,
+    subcenter_arcface,
+)
 
 pytest.importorskip("pytorch_metric_learning")
 
@@ -55,6 +62,25 @@ PAIRS = [
         losses.CosFaceLoss,
         {"margin": 0.7, "scale": 9.0},
         {"margin": 0.7, "scale": 9.0},
+    ),
+    Pair(norm_softmax, losses.NormalizedSoftmaxLoss, {}, {}),
+    Pair(norm_softmax, losses.NormalizedSoftmaxLoss, {"temperature": 0.4}, {"temperature": 0.4}),
+    Pair(sphereface, losses.SphereFaceLoss, {}, {}),
+    *(Pair(sphereface, losses.SphereFaceLoss, {"margin": m}, {"margin": m}) for m in (1, 2, 3, 6)),
+    Pair(sphereface, losses.SphereFaceLoss, {"scale": 5.0}, {"scale": 5.0}),
+    Pair(
+        subcenter_arcface,
+        losses.SubCenterArcFaceLoss,
+        convention(subcenter_arcface),
+        {},
+        several=(3,),
+    ),
+    Pair(
+        subcenter_arcface,
+        losses.SubCenterArcFaceLoss,
+        convention(subcenter_arcface, margin=math.radians(80), scale=8.0, sub_centers=2),
+        {"margin": 80, "scale": 8.0, "sub_centers": 2},
+        several=(2,),
     ),
 ]
 
