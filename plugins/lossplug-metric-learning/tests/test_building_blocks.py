@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_metric_learning._pairs import squared_distances
+from lossplug_metric_learning.distances import squared_distances
 from lossplug_metric_learning.triplet import _count_up_to
 
 SHAPES = [(2, 1), (33, 7), (200, 67), (128, 512)]

@@ -1,6 +1,7 @@
 """What every loss computes: a table of cases, and the same checks on each row.
 
 The oracles are loops over samples in float64, written from the definitions in the docstrings.
+What all pair losses share is tested in test_pair_losses.py.
 """
 
 from __future__ import annotations
@@ -11,72 +12,12 @@ import pytest
 from lossplug_core.testing import parametrize_with_checks
 from lossplug_metric_learning import contrastive, pair_contrastive, supcon, triplet_semi_hard
 from numerics import Case, check_finite, check_gradient, check_values
-
-
-def prepared(y_true, y_pred, normalize):
-    """Flat labels, and embeddings of length 1 if so wished; zero vectors stay zero."""
-    if normalize:
-        length = np.linalg.norm(y_pred, axis=1, keepdims=True)
-        y_pred = y_pred / np.where(length > 0, length, 1)
-    return y_true.reshape(-1), y_pred
-
-
-def oracle_pair_contrastive(y_true, y_pred, *, margin):
-    return np.array(
-        [
-            y * d**2 + (1 - y) * max(margin - d, 0) ** 2
-            for y, d in zip(y_true.reshape(-1), y_pred.reshape(-1), strict=True)
-        ]
-    )
-
-
-def oracle_contrastive(y_true, y_pred, *, margin, normalize):
-    labels, z = prepared(y_true, y_pred, normalize)
-    values = np.zeros(len(z))
-    for i in range(len(z)):
-        others = [j for j in range(len(z)) if j != i]
-        distances = np.array([np.linalg.norm(z[i] - z[j]) for j in others])
-        similar = np.array([labels[i] == labels[j] for j in others], "float64")
-        if others:
-            values[i] = oracle_pair_contrastive(similar, distances, margin=margin).mean()
-    return values
-
-
-def oracle_triplet(y_true, y_pred, *, margin, distance, normalize, average):
-    labels, z = prepared(y_true, y_pred, normalize)
-    power = 2 if distance == "squared_euclidean" else 1
-    sums, counts = np.zeros(len(z)), np.zeros(len(z))
-    for a in range(len(z)):
-        to = [float(np.sum((z[a] - other) ** 2)) ** (power / 2) for other in z]
-        negatives = [to[n] for n in range(len(z)) if labels[n] != labels[a]]
-        for p in range(len(z)):
-            if p != a and labels[p] == labels[a] and negatives:
-                beyond = [d for d in negatives if d > to[p]]
-                sums[a] += max(to[p] - (min(beyond) if beyond else max(negatives)) + margin, 0)
-                counts[a] += 1
-    if average == "pairs":
-        return sums * len(z) / max(counts.sum(), 1)
-    return sums / np.maximum(counts, 1)
-
-
-def oracle_supcon(y_true, y_pred, *, temperature, base_temperature, normalize, average):
-    labels, z = prepared(y_true, y_pred, normalize)
-    values, with_positives = np.zeros(len(z)), 0
-    for i in range(len(z)):
-        others = [j for j in range(len(z)) if j != i]
-        positives = [j for j in others if labels[j] == labels[i]]
-        if positives:
-            logits = {j: float(z[i] @ z[j]) / temperature for j in others}
-            top = max(logits.values())
-            denominator = top + np.log(sum(np.exp(logit - top) for logit in logits.values()))
-            values[i] = np.mean([denominator - logits[p] for p in positives])
-            with_positives += 1
-    if base_temperature is not None:
-        values *= temperature / base_temperature
-    if average == "anchors_with_positives":
-        values *= len(z) / max(with_positives, 1)
-    return values
-
+from pair_oracles import (
+    oracle_contrastive,
+    oracle_pair_contrastive,
+    oracle_supcon,
+    oracle_triplet,
+)
 
 RANDOM = np.random.default_rng(7)
 EMBEDDINGS = RANDOM.normal(size=(8, 3))
@@ -108,7 +49,7 @@ CASES = [
         {"distance": "euclidean", "margin": 1.0},
     ),
     Case("raw", triplet_semi_hard, LABELS, EMBEDDINGS, oracle_triplet, {"normalize": False}),
-    Case("pairs", triplet_semi_hard, LABELS, EMBEDDINGS, oracle_triplet, {"average": "pairs"}),
+    Case("terms", triplet_semi_hard, LABELS, EMBEDDINGS, oracle_triplet, {"average": "terms"}),
     Case("column", triplet_semi_hard, LABELS[:, None], EMBEDDINGS, oracle_triplet),
     Case("defaults", supcon, LABELS, EMBEDDINGS, oracle_supcon),
     Case("temperature", supcon, LABELS, EMBEDDINGS, oracle_supcon, {"temperature": 1.5}),
@@ -116,12 +57,12 @@ CASES = [
     Case("base", supcon, LABELS, EMBEDDINGS, oracle_supcon, {"base_temperature": 0.07}),
     Case("raw", supcon, LABELS, EMBEDDINGS, oracle_supcon, {"normalize": False}),
     Case(
-        "with-positives",
+        "terms",
         supcon,
         LABELS,
         EMBEDDINGS,
         oracle_supcon,
-        {"average": "anchors_with_positives"},
+        {"average": "terms"},
     ),
     Case("column", supcon, LABELS[:, None], EMBEDDINGS, oracle_supcon),
 ]
@@ -166,10 +107,10 @@ ON_BATCHES = [
     (contrastive, oracle_contrastive, {}),
     (contrastive, oracle_contrastive, {"normalize": True}),
     (triplet_semi_hard, oracle_triplet, {}),
-    (triplet_semi_hard, oracle_triplet, {"average": "pairs"}),
+    (triplet_semi_hard, oracle_triplet, {"average": "terms"}),
     (triplet_semi_hard, oracle_triplet, {"distance": "euclidean", "normalize": False}),
     (supcon, oracle_supcon, {}),
-    (supcon, oracle_supcon, {"average": "anchors_with_positives"}),
+    (supcon, oracle_supcon, {"average": "terms"}),
     (supcon, oracle_supcon, {"normalize": False}),
 ]
 DEGENERATE = [

@@ -200,7 +200,7 @@ def _complete(
 
 
 def _documented(docstring: str, added: Mapping[str, Any]) -> str:
-    """A docstring with what all pair losses share: the first two and the last arguments, and more."""
+    """A docstring, with the arguments that all pair losses share."""
     text = inspect.cleandoc(docstring)
     shared = "\n".join(f"{name}: {_SHARED[name][1]}" for name in added)
     before, args, after = text.partition("\nArgs:\n")

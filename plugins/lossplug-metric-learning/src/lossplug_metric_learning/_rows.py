@@ -1,7 +1,7 @@
-"""What a loss of a batch is made of: anchors in rows, the samples they are compared with in columns.
+"""What a loss of a batch is made of: anchors in rows, and in columns whom they are compared with.
 
-A matrix `[anchors, references]` has a row for each anchor. In a loss of one batch the references are
-the anchors themselves; with a memory they are what it remembers.
+A matrix `[anchors, references]` has a row for each anchor. In a loss of one batch the references
+are the anchors themselves; with a memory they are what it remembers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which pairs of a batch are worth learning from: what the parameter `mining` of a loss can be.
 
-A miner narrows the pairs of each anchor, or weighs them. What it decides is no part of the gradient.
+A miner narrows the pairs of each anchor, or weighs them. What it decides has no gradient.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from annotated_types import Gt, Lt
 
 from lossplug_core import NonNegative, Positive, Real, ops
 from lossplug_core.choices import one_of
-from lossplug_metric_learning._inputs import like
+from lossplug_metric_learning._inputs import like, square_root
 from lossplug_metric_learning._rows import Rows, largest_where, least_where
 from lossplug_metric_learning.distances import squared_distances
 
@@ -27,7 +27,8 @@ __all__ = [
     "semi_hard",
 ]
 
-_RightAngle = Annotated[float, Gt(0), Lt(math.pi / 2)]
+_Acute = Annotated[float, Gt(0), Lt(math.pi / 2)]
+_TWENTY_DEGREES = math.radians(20)
 
 
 def hard(rows: Rows) -> Rows:
@@ -96,7 +97,7 @@ def pair_margin(rows: Rows, *, positive: Real = 0.2, negative: Real = 0.8) -> Ro
     )
 
 
-def angular(rows: Rows, *, angle: _RightAngle = math.radians(20)) -> Rows:
+def angular(rows: Rows, *, angle: _Acute = _TWENTY_DEGREES) -> Rows:
     r"""The farthest positive, and negatives that see anchor and positive at a large angle.
 
     The angle is $\arctan(\lVert a - p \rVert / (2 \lVert n - c \rVert))$, where $c$ is the middle
@@ -115,9 +116,7 @@ def angular(rows: Rows, *, angle: _RightAngle = math.radians(20)) -> Rows:
     width = ops.sum(ops.square(rows.anchors - partner), axis=1, keepdims=True)
     to_middle = ops.maximum(2.0 * to_anchor + 2.0 * to_partner - width, 0.0)  # four times squared
     large = width > to_middle * ops.square(ops.tan(like(angle, width)))
-    negative = ops.logical_and(rows.negative, large)
-    kept = ops.any(negative, axis=1, keepdims=True)
-    return rows._replace(positive=ops.logical_and(positive, kept), negative=negative)
+    return _with_both(rows, positive, ops.logical_and(rows.negative, large))
 
 
 def distance_weighted(rows: Rows, *, cutoff: Positive = 0.5, farthest: NonNegative = 1.4) -> Rows:
@@ -125,15 +124,15 @@ def distance_weighted(rows: Rows, *, cutoff: Positive = 0.5, farthest: NonNegati
 
     Random points on a sphere are nearly all $\sqrt 2$ apart. Wu et al. 2017 draw, for each
     positive, a negative with a probability that is inverse to how often its distance occurs,
-    $q(d) \propto d^{D-2} (1 - d^2/4)^{(D-3)/2}$. Here nothing is drawn: each negative counts as often
-    as it would be on average, times the anchor's number of positives.
+    $q(d) \propto d^{D-2} (1 - d^2/4)^{(D-3)/2}$. Here nothing is drawn: each negative counts as
+    often as it would be drawn on average.
 
     Args:
         rows: Anchors with their references, embeddings of length 1.
         cutoff: Distances below it count as this one.
         farthest: Negatives farther than this are left out.
     """
-    distances = ops.stop_gradient(_euclidean_on_sphere(rows))
+    distances = ops.stop_gradient(square_root(squared_distances(rows.anchors, rows.references)))
     features = rows.references.shape[1]
     near = ops.clip(distances, like(cutoff, distances), 2.0 - 1e-3)
     log_density = (features - 2.0) * ops.log(near) + 0.5 * (features - 3.0) * ops.log(
@@ -154,11 +153,6 @@ Mining: Any = one_of(
 """Which pairs count. Without mining, all do."""
 
 
-def _euclidean_on_sphere(rows: Rows) -> Any:
-    squared = squared_distances(rows.anchors, rows.references)
-    return ops.sqrt(ops.maximum(squared, 0.0))
-
-
 def _farthest(distances: Any, mask: Any) -> Any:
     """A mask of the one that is farthest in each row, if there is any."""
     return _only(ops.argmax(ops.where(mask, distances, -float("inf")), axis=1), mask)
@@ -177,6 +171,12 @@ def _beyond(rows: Rows, positive: Any) -> Rows:
     """One positive for each anchor, and the closest negative that is farther."""
     distances = rows.distances
     beyond = ops.logical_and(rows.negative, distances > largest_where(distances, positive))
-    negative = ops.logical_and(_closest(distances, beyond), ops.any(positive, 1, keepdims=True))
-    kept = ops.any(negative, axis=1, keepdims=True)
-    return rows._replace(positive=ops.logical_and(positive, kept), negative=negative)
+    return _with_both(rows, positive, _closest(distances, beyond))
+
+
+def _with_both(rows: Rows, positive: Any, negative: Any) -> Rows:
+    """These pairs, of anchors that have a positive and a negative among them."""
+    kept = ops.logical_and(ops.any(positive, 1), ops.any(negative, 1))[:, None]
+    return rows._replace(
+        positive=ops.logical_and(positive, kept), negative=ops.logical_and(negative, kept)
+    )
