@@ -28,6 +28,22 @@ def target_rank(y_true, y_pred):
     return ops.zeros_like(y_pred[..., 0]) + len(y_true.shape) + 10 * integer
 
 
+@loss(y_true="labels|multi_hot", y_pred="embeddings")
+def labels_or_rows(y_true, y_pred):
+    """How many labels each sample has, of rows; the label itself, less a million, of integers."""
+    if len(y_true.shape) == 2:
+        assert y_true.dtype == y_pred.dtype
+        return ops.sum(y_true, axis=-1) + 0 * ops.sum(y_pred, axis=-1)
+    assert "int" in keras.backend.standardize_dtype(y_true.dtype)
+    return ops.cast(y_true - 10**6, "float32") + 0 * ops.sum(y_pred, axis=-1)
+
+
+@loss(y_true="multi_hot", y_pred="embeddings")
+def rows_only(y_true, y_pred):
+    """How many labels each sample has."""
+    return ops.sum(y_true, axis=-1)
+
+
 def number(value) -> float:
     return float(ops.convert_to_numpy(value))
 
@@ -120,6 +136,44 @@ def test_class_ids_and_one_hot_are_told_apart_by_shape(target, code) -> None:
     assert ops.convert_to_numpy(values).tolist() == [code, code]
 
 
+ROWS = [[0, 0, 0, 0], [1, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "float32", "float16"])
+@pytest.mark.parametrize(
+    ("function", "target", "values"),
+    [
+        (labels_or_rows, ROWS, [0, 3]),
+        (labels_or_rows, [[1, 1], [0, 1]], [2, 1]),  # as many labels as the prediction is wide
+        (rows_only, ROWS, [0, 3]),
+        (rows_only, [[1], [0]], [1, 0]),
+    ],
+)
+def test_rows_of_labels_are_of_any_width_and_dtype(function, target, values, dtype) -> None:
+    found = get_loss(function, reduction=None)(np.array(target, dtype), np.ones((2, 2)))
+    assert ops.convert_to_numpy(found).tolist() == values
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_labels_beside_rows_stay_exact_integers(shape) -> None:
+    labels = np.array([16777216, 16777217]).reshape(shape)
+    found = get_loss(labels_or_rows, reduction=None)(labels, np.ones((2, 2)))
+    assert ops.convert_to_numpy(found).tolist() == [15777216, 15777217]
+
+
+def test_rows_of_labels_are_trained_with() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", loss=get_loss(labels_or_rows))
+    history = model.fit(np.ones((2, 3)), np.array(ROWS), batch_size=2, verbose=0)
+    assert history.history["loss"] == [1.5]
+
+
+@pytest.mark.parametrize("rows", [[[0, 2], [1, 0]], [[0.5, 1], [1, 0]], [[-1, 1], [0, 0]]])
+def test_rows_of_other_numbers_than_0_and_1_are_refused(rows) -> None:
+    with pytest.raises(DataError, match="not of 0 and 1"):
+        get_loss(labels_or_rows)(np.array(rows), np.ones((2, 2)))
+
+
 def test_class_ids_have_positions() -> None:
     y_pred = np.ones((2, 4, 5, 3)) / 3
     for target in (np.ones((2, 4, 5), int), np.ones((2, 4, 5, 1), int)):
@@ -147,6 +201,10 @@ def test_one_output_never_broadcasts(target, prediction) -> None:
         (squared, (), (4, 2)),
         (same_label, (4,), (5, 2)),
         (same_label, (4, 2), (4, 2)),
+        (labels_or_rows, (5, 3), (4, 2)),
+        (labels_or_rows, (4, 3, 2), (4, 2)),
+        (labels_or_rows, (), (4, 2)),
+        (rows_only, (4,), (4, 2)),
         (target_rank, (4, 2), (4, 3)),
         (target_rank, (5,), (4, 3)),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,7 @@ from lossplug_core import (
     LossNotInstalledError,
     LossplugError,
     PluginWarning,
+    as_dict,
     get_loss,
     loss,
 )
@@ -85,6 +87,47 @@ model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
 import json; print(json.dumps(model.loss.get_config()))
 """
     assert json.loads(in_a_new_process(code, site.folder)) == built.get_config()
+
+
+PARTS = """
+from typing import Any
+from lossplug_core import Positive, chosen, loss, one_of, ops
+
+def plain(values):
+    return values
+
+def scaled(values, *, scale: Positive = 1.0):
+    return scale * values
+
+Part: Any = one_of(plain, scaled)
+
+@loss(y_true="values", y_pred="values")
+def composed(y_true, y_pred, *, part: Part = "plain", other: Part | None = None):
+    return chosen(Part, part)(ops.mean(ops.square(y_true - y_pred), axis=-1))
+"""
+
+
+@pytest.mark.parametrize("part", ["plain", {"name": "scaled", "scale": 3}])
+def test_a_part_is_the_same_in_a_new_process(site, tmp_path, part) -> None:
+    site.install(
+        "lossplug-parts",
+        modules={"parts": PARTS},
+        entry_points="[lossplug.losses]\ncomposed = parts:composed\n",
+    )
+    built = get_loss("composed", part=part, reduction="sum")
+    assert get_loss(as_dict(built)).parameters == built.parameters
+    assert pickle.loads(pickle.dumps(built)).parameters == built.parameters
+    config = built.get_config()
+    assert config["parameters"] == {"part": part, "other": None}
+    path = saved(tmp_path / "model.keras", built)
+    code = f"""import keras, lossplug_core, json, numpy as np
+loss = keras.models.load_model({str(path)!r}).loss
+value = float(keras.ops.convert_to_numpy(loss(np.ones((2, 1)), np.zeros((2, 1)))))
+print(json.dumps([value, repr(loss.parameters["part"]), loss.get_config()]))
+"""
+    value, text, again = json.loads(in_a_new_process(code, site.folder))
+    assert again == config
+    assert (value, text) == ((2.0, "plain()") if part == "plain" else (6.0, "scaled(scale=3.0)"))
 
 
 def test_several_outputs_each_keep_their_loss(site, tmp_path) -> None:

@@ -94,6 +94,59 @@ def test_json(plugin, run) -> None:
     assert (gamma["required"], gamma["default"]) == (False, 2.0)
 
 
+PARTS = """
+from typing import Any
+from lossplug_core import Positive, loss, one_of
+
+def hard(rows):
+    return rows
+
+def similar(rows, *, epsilon: Positive = 0.1):
+    '''Keeps what is as similar.
+
+    Args:
+        epsilon: How similar.
+    '''
+    return rows
+
+Mining: Any = one_of(hard, similar)
+
+@loss(y_true="values", y_pred="values")
+def composed(y_true, y_pred, *, mining: Mining | None = "hard"):
+    '''Made of parts.
+
+    Args:
+        mining: What counts.
+    '''
+"""
+
+
+def test_what_a_parameter_can_be_is_told_with_its_parameters(site, run, monkeypatch) -> None:
+    site.install("lossplug-parts", modules={"parts": PARTS}, entry_points=COMPOSED)
+    monkeypatch.setenv("COLUMNS", "100")
+    text = "'hard', or 'similar' (epsilon: float > 0 = 0.1), or None"
+    page = " ".join(run("show", "composed").stdout.split())
+    assert "get_loss('parts/composed', mining='hard')" in page
+    assert "What mining can be 'hard' 'similar' Keeps what is as similar." in page
+    (mining,) = json.loads(run("show", "composed", "--json").stdout)["parameters"]
+    assert (mining["type"], mining["default"]) == (text, "hard")
+    hard, similar = mining["alternatives"]
+    assert hard == {"name": "hard", "summary": "", "parameters": []}
+    assert similar["summary"] == "Keeps what is as similar."
+    assert similar["parameters"] == [
+        {
+            "name": "epsilon",
+            "type": "float > 0",
+            "required": False,
+            "default": 0.1,
+            "meaning": "How similar.",
+        }
+    ]
+
+
+COMPOSED = "[lossplug.losses]\ncomposed = parts:composed\n"
+
+
 def test_a_broken_plugin_is_an_error_that_names_it(site, run) -> None:
     site.install(
         "lossplug-broken",

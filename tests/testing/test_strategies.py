@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from lossplug_core import (
@@ -26,10 +26,11 @@ from lossplug_core import (
     PositiveInt,
     Real,
     loss,
+    one_of,
 )
-from lossplug_core.params import validate
+from lossplug_core.params import dump, parameters_of, validate
 from lossplug_core.spec import spec_of
-from lossplug_core.testing.parameters import Sizes, parameters
+from lossplug_core.testing.parameters import Sizes, follows_classes, parameters
 from lossplug_core.testing.strategies import samples
 
 pytestmark = pytest.mark.backend
@@ -94,6 +95,52 @@ def test_both_sides_of_a_choice_and_closed_ends_are_drawn(wide):
     assert wide or {0.0, 1.0} <= {drawn["fraction"] for drawn in seen}
 
 
+def hard(rows): ...
+
+
+def soft(rows, *, epsilon: Positive = 0.1, weights: ClassWeights | None = None): ...
+
+
+Part: Any = one_of(hard, soft)
+
+
+@wideness
+def test_alternatives_are_drawn_with_their_parameters(wide):
+    @loss(y_true="values", y_pred="values")
+    def of_parts(y_true, y_pred, *, part: Annotated[Part, "any"] | None = None): ...
+
+    spec, seen = spec_of(of_parts), []
+
+    @settings(max_examples=100, deadline=None, derandomize=True)
+    @given(parameters(spec, Sizes(2, (), 4, 5), wide=wide))
+    def collect(drawn):
+        seen.append(drawn["part"])
+        assert dump(spec, validate(spec, drawn))["part"] == as_data(drawn["part"])
+
+    collect()
+    soft_ones = [part for part in seen if isinstance(part, dict)]
+    assert None in seen
+    assert "hard" in seen
+    assert len({part["epsilon"] for part in soft_ones}) > 5
+    assert {len(part["weights"] or "") for part in soft_ones} == {0, 5}
+    assert (max(part["epsilon"] for part in soft_ones) > 1e3) == wide
+    assert follows_classes(parameters_of(spec)["part"].annotation)
+
+
+def as_data(part):
+    if isinstance(part, dict):
+        return part | {"weights": part["weights"] and list(part["weights"])}
+    return part
+
+
+def test_some_rows_have_no_label():
+    @loss(y_true="multi_hot", y_pred="embeddings")
+    def any_loss(y_true, y_pred): ...
+
+    empty = find(samples(spec_of(any_loss)), lambda sample: not sample.y_true.any(axis=-1).all())
+    assert empty.y_true.dtype == "float32"
+
+
 def is_distribution(x):
     return (x >= 0).all() and np.allclose(x.sum(-1), 1)
 
@@ -102,6 +149,9 @@ IS_TARGET = {
     "binary": lambda y, shape: y.shape == shape and ((y >= 0) & (y <= 1)).all(),
     "class_ids": lambda y, shape: y.shape == shape[:-1] and ((y >= 0) & (y < shape[-1])).all(),
     "labels": lambda y, shape: y.shape == shape[:1] and y.dtype.kind == "i",
+    "multi_hot": lambda y, shape: (
+        y.shape[0] == shape[0] and y.shape[1] >= 2 and y.shape != shape and set(y.flat) <= {0, 1}
+    ),
     "one_hot": lambda y, shape: y.shape == shape and is_distribution(y),
     "probabilities": lambda y, shape: y.shape == shape and is_distribution(y),
     "signs": lambda y, shape: y.shape == shape and (np.abs(y) == 1).all(),
@@ -117,9 +167,10 @@ IS_PREDICTION = {
     "values": lambda y, sizes: np.isfinite(y).all(),
 }
 PAIRS = [
-    *((form, "logits") for form in IS_TARGET if form != "labels"),
+    *((form, "logits") for form in IS_TARGET if form not in ("labels", "multi_hot")),
     *(("values", form) for form in IS_PREDICTION if form not in ("distances", "embeddings")),
     ("labels", "embeddings"),
+    ("multi_hot", "embeddings"),
     ("binary", "distances"),
     ("class_ids", "probabilities"),
 ]
