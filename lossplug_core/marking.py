@@ -41,7 +41,7 @@ def loss(
     at_target: Literal["zero", "minimum"] | None = None,
     compares_samples: bool | None = None,
     memory: Memory | None = None,
-    stops_gradient: bool = False,
+    stops_gradient: bool | Callable[[Mapping[str, Any]], bool] = False,
 ) -> Callable[[_F], _F]:
     """Mark a function as a loss. The function itself stays as it is.
 
@@ -75,7 +75,8 @@ def loss(
             that losses on labels or embeddings do.
         memory: How the largest tensor that it makes grows: with the `"batch"`, or with
             `"batch**2"`, which None means for a loss that compares samples.
-        stops_gradient: Whether it takes something that depends on the prediction for a constant.
+        stops_gradient: Whether it takes something that depends on the prediction for a constant. A
+            function of the parameters, if it depends on them.
 
     Returns:
         A decorator that returns the function unchanged, described by a `LossSpec`.

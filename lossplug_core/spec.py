@@ -123,7 +123,8 @@ class LossSpec:
             `"minimum"` over predictions; None if neither.
         compares_samples: Whether the value of a sample depends on the others of its batch.
         memory: How the largest tensor that it makes grows with the batch.
-        stops_gradient: Whether it takes something that depends on the prediction for a constant.
+        stops_gradient: Whether it takes something that depends on the prediction for a constant,
+            or a function of the parameters that tells it.
         namespace: The namespace of the plugin; None until an installed plugin provides the loss.
         provider: Where the loss comes from; None until an installed plugin provides the loss.
         parameter_types: Types of parameters that the signature does not tell, as Keras's do not.
@@ -152,7 +153,7 @@ class LossSpec:
     at_target: Literal["zero", "minimum"] | None = None
     compares_samples: bool = False
     memory: Memory = "batch"
-    stops_gradient: bool = False
+    stops_gradient: bool | Callable[[Mapping[str, Any]], bool] = False
     namespace: str | None = None
     provider: Provider | None = None
     parameter_types: tuple[tuple[str, Any], ...] = ()

@@ -93,6 +93,7 @@ def pair_loss(
     average: str = "anchors",
     first: Callable[..., Any] | None = None,
     without: frozenset[str] = frozenset(),
+    stops_gradient: Callable[[Mapping[str, Any]], bool] = lambda parameters: False,
     **declared: Any,
 ) -> Callable[[_F], _F]:
     """Make a loss of labels and embeddings from a function of one `Rows`.
@@ -108,6 +109,8 @@ def pair_loss(
         average: That of `average`.
         first: See `per_anchor`.
         without: Which of the shared parameters it does not have.
+        stops_gradient: Whether it takes something for a constant, given its parameters. Weights of
+            a miner are.
         **declared: As in `lossplug_core.loss`.
     """
     defaults = {
@@ -162,9 +165,15 @@ def pair_loss(
         _describe(of_pairs, inspect.Signature([*_leading("pairs"), *own.values(), *of_memory]))
         of_pairs.__name__ = function.__name__
         setattr(wrapper, OF_PAIRS, of_pairs)
-        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(wrapper)  # type: ignore[return-value]
+        declared["stops_gradient"] = lambda given: _weighs(given) or stops_gradient(given)
+        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(wrapper)
 
     return mark
+
+
+def _weighs(parameters: Mapping[str, Any]) -> bool:
+    mining = chosen(Mining, parameters.get("mining"))
+    return mining is not None and mining.name == "distance_weighted"
 
 
 def _keywords(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
