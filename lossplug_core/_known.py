@@ -26,6 +26,7 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "lossplug-metric-learning": (
             "arcface",
+            "center",
             "contrastive",
             "cosface",
             "cross_batch_memory",
@@ -33,6 +34,8 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "normalized_softmax",
             "pair_contrastive",
             "proxy_anchor",
+            "proxy_nca",
+            "soft_triple",
             "sphereface",
             "subcenter_arcface",
             "supcon",

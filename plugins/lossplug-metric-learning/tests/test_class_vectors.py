@@ -16,9 +16,12 @@ from lossplug_core import TrainingModel, get_loss
 from lossplug_core.errors import DataError
 from lossplug_metric_learning import (
     arcface,
+    center,
     cosface,
     norm_softmax,
     proxy_anchor,
+    proxy_nca,
+    soft_triple,
     sphereface,
     subcenter_arcface,
 )
@@ -27,13 +30,16 @@ from numerics import Case, check_finite, check_gradient, check_jit, check_values
 BATCH, FEATURES, CLASSES = 8, 3, 5
 NAMES = {
     arcface: "prototypes",
+    center: "centers",
     cosface: "prototypes",
     norm_softmax: "prototypes",
     proxy_anchor: "proxies",
+    proxy_nca: "proxies",
+    soft_triple: "centers",
     sphereface: "prototypes",
     subcenter_arcface: "prototypes",
 }
-SEVERAL = {subcenter_arcface: "sub_centers"}
+SEVERAL = {soft_triple: "centers_per_class", subcenter_arcface: "sub_centers"}
 """The parameter that says how many vectors each class has."""
 
 
@@ -104,6 +110,61 @@ def oracle_sphereface(
     return np.array(values)
 
 
+def oracle_proxy_nca(y_true, y_pred, *, weights, num_classes, embedding_size, scale, denominator):
+    values = []
+    for label, cosine in zip(
+        y_true.reshape(-1), unit(y_pred) @ unit(weights["proxies"]).T, strict=True
+    ):
+        distances = 2 - 2 * cosine
+        counted = [j for j in range(num_classes) if denominator == "all" or j != label]
+        others = np.logaddexp.reduce(-scale * distances[counted])
+        values.append(scale * distances[label] + others if counted else 0.0)
+    return np.array(values)
+
+
+def oracle_soft_triple(
+    y_true,
+    y_pred,
+    *,
+    weights,
+    num_classes,
+    embedding_size,
+    centers_per_class,
+    scale,
+    gamma,
+    margin,
+    tau,
+):
+    centers = unit(weights["centers"])
+    spread = 0.0
+    for of_class in centers:
+        for k, one in enumerate(of_class):
+            for other in of_class[k + 1 :]:
+                spread += np.sqrt(max(2 - 2 * one @ other, 0))
+    pairs = num_classes * centers_per_class * (centers_per_class - 1)
+    values = []
+    for label, x in zip(y_true.reshape(-1), unit(y_pred), strict=True):
+        similarities = []
+        for of_class in centers:
+            share = np.exp((of_class @ x) / gamma)
+            similarities.append(share / share.sum() @ (of_class @ x))
+        similarities = np.array(similarities)
+        of_sample = softmax_loss(
+            scale * similarities, label, scale * (similarities[label] - margin)
+        )
+        values.append(of_sample + tau * spread / max(pairs, 1))
+    return np.array(values)
+
+
+def oracle_center(y_true, y_pred, *, weights, num_classes, embedding_size):
+    return np.array(
+        [
+            0.5 * np.sum((x - weights["centers"][label]) ** 2)
+            for label, x in zip(y_true.reshape(-1), y_pred, strict=True)
+        ]
+    )
+
+
 def paper_proxy_anchor(labels, similarities, margin, alpha):
     """The two terms of each proxy."""
     drawn, pushed = [], []
@@ -135,9 +196,12 @@ LABELS = np.array([0, 1, 0, 2, 1, 0, 4, 1])  # class 3 is not in the batch
 MANY = RANDOM.normal(size=(CLASSES, 3, FEATURES)).astype("float32")
 ORACLES = {
     arcface: oracle_arcface,
+    center: oracle_center,
     cosface: oracle_cosface,
     norm_softmax: oracle_norm_softmax,
     proxy_anchor: oracle_proxy_anchor,
+    proxy_nca: oracle_proxy_nca,
+    soft_triple: oracle_soft_triple,
     sphereface: oracle_sphereface,
     subcenter_arcface: oracle_arcface,
 }
@@ -168,6 +232,8 @@ CASES = [
     case("always-beyond", arcface, scale=4.0, margin=4.0, monotonic=True),
     case("column", arcface, LABELS[:, None], scale=4.0),
     case("long", arcface, y_pred=EMBEDDINGS * 1e4, scale=4.0),
+    case("defaults", center),
+    case("column", center, LABELS[:, None]),
     case("defaults", cosface),
     case("warm", cosface, scale=4.0),
     case("no-margin", cosface, scale=4.0, margin=0.0),
@@ -194,6 +260,17 @@ CASES = [
     case("no-margin", proxy_anchor, margin=0.0, alpha=4.0),
     case("margin", proxy_anchor, margin=0.7, alpha=4.0),
     case("column", proxy_anchor, LABELS[:, None]),
+    case("defaults", proxy_nca),
+    case("scale", proxy_nca, scale=9.0),
+    case("all", proxy_nca, denominator="all"),
+    case("all-scale", proxy_nca, denominator="all", scale=9.0),
+    case("column", proxy_nca, LABELS[:, None]),
+    case("long", proxy_nca, y_pred=EMBEDDINGS * 1e4),
+    case("defaults", soft_triple, vectors=MANY),
+    case("no-regulariser", soft_triple, vectors=MANY, tau=0.0),
+    case("all-others", soft_triple, vectors=MANY, scale=4.0, gamma=0.7, margin=0.4, tau=3.0),
+    case("one-each", soft_triple, vectors=VECTORS[:, None]),
+    case("column", soft_triple, LABELS[:, None], vectors=MANY),
 ]
 
 
@@ -226,9 +303,10 @@ BATCHES = {
 DEGENERATE = [
     case(name, loss, y_true, y_pred, repeated(loss, vectors), **parameters)
     for loss in NAMES
-    for parameters in ({}, {"monotonic": True})
+    for parameters in ({}, {"monotonic": True}, {"denominator": "all"})
     if parameters.keys() <= inspect.signature(loss).parameters.keys()
     for name, (y_true, y_pred, vectors) in BATCHES.items()
+    if not (loss is center and name == "huge")  # whose squares are no float32
 ]
 
 
@@ -277,10 +355,14 @@ seeds = st.integers(0, 2**32 - 1)
 law = settings(max_examples=15, deadline=None, derandomize=True)
 LOSSES = {
     "arcface": partial(arcface, scale=4.0),
+    "center": partial(center),
     "arcface-monotonic": partial(arcface, scale=4.0, margin=1.5, monotonic=True),
     "cosface": partial(cosface, scale=4.0),
     "norm_softmax": partial(norm_softmax, temperature=0.25),
     "proxy_anchor": partial(proxy_anchor, alpha=4.0),
+    "proxy_nca": partial(proxy_nca),
+    "proxy_nca-all": partial(proxy_nca, denominator="all"),
+    "soft_triple": partial(soft_triple),
     "sphereface": partial(sphereface),
     "subcenter_arcface": partial(subcenter_arcface, scale=4.0),
 }
@@ -338,7 +420,7 @@ class TestLaws:
         rotated = values(loss, y_true, y_pred @ rotation, vectors @ rotation)
         equal(rotated, values(loss, y_true, y_pred, vectors))
 
-    @each(sphereface)
+    @each(center, sphereface)
     @law
     @given(labels, seeds, arrays("float64", BATCH, elements=st.floats(-25, 25)))
     def test_lengths_of_embeddings_do_not_matter(self, loss, y_true, seed, exponents):
@@ -346,7 +428,7 @@ class TestLaws:
         scaled = values(loss, y_true, y_pred * 10.0 ** exponents[:, None], vectors)
         equal(scaled, values(loss, y_true, y_pred, vectors))
 
-    @each()
+    @each(center)
     @law
     @given(labels, seeds, arrays("float64", CLASSES * 3, elements=st.floats(-25, 25)))
     def test_lengths_of_vectors_do_not_matter(self, loss, y_true, seed, exponents):
@@ -355,7 +437,7 @@ class TestLaws:
         scaled = values(loss, y_true, y_pred, vectors * lengths)
         equal(scaled, values(loss, y_true, y_pred, vectors))
 
-    @each()
+    @each(proxy_nca)
     @law
     @given(labels, seeds)
     def test_it_is_never_negative(self, loss, y_true, seed):

@@ -9,12 +9,15 @@ import pytest
 from lossplug_core.errors import DataError
 from lossplug_metric_learning import (
     arcface,
+    center,
     contrastive,
     cosface,
     cross_batch_memory,
     norm_softmax,
     pair_contrastive,
     proxy_anchor,
+    proxy_nca,
+    soft_triple,
     sphereface,
     subcenter_arcface,
     supcon,
@@ -57,6 +60,9 @@ OF_CLASSES = [
     with_weights(norm_softmax, {"prototypes": VECTORS}, num_classes=3),
     with_weights(sphereface, {"prototypes": VECTORS}, num_classes=3),
     with_weights(subcenter_arcface, {"prototypes": VECTORS[:, None]}, num_classes=3, sub_centers=1),
+    with_weights(proxy_nca, {"proxies": VECTORS}, num_classes=3),
+    with_weights(soft_triple, {"centers": VECTORS[:, None]}, num_classes=3, centers_per_class=1),
+    with_weights(center, {"centers": VECTORS}, num_classes=3),
 ]
 ON_EMBEDDINGS = [*OF_PAIRS, *OF_CLASSES]
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from lossplug_metric_learning.arcface import arcface, subcenter_arcface
+from lossplug_metric_learning.centers import center
 from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
 from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, sphereface
 from lossplug_metric_learning.memory import cross_batch_memory
-from lossplug_metric_learning.proxies import proxy_anchor
+from lossplug_metric_learning.proxies import proxy_anchor, proxy_nca
+from lossplug_metric_learning.soft_triple import soft_triple
 from lossplug_metric_learning.supcon import supcon
 from lossplug_metric_learning.triplet import triplet_semi_hard
 
 __all__ = [
     "arcface",
+    "center",
     "contrastive",
     "cosface",
     "cross_batch_memory",
     "norm_softmax",
     "pair_contrastive",
     "proxy_anchor",
+    "proxy_nca",
+    "soft_triple",
     "sphereface",
     "subcenter_arcface",
     "supcon",

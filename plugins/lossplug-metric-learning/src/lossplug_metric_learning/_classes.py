@@ -44,6 +44,10 @@ class Classes(NamedTuple):
         """The log of the sum of exponentials of the logits of all classes but the own."""
         return ops.logsumexp(ops.where(self.right, NEVER, logits), axis=1)
 
+    def own(self, logits: Any) -> Any:
+        """Of one logit per class, each sample's own."""
+        return ops.sum(ops.where(self.right, logits, 0.0), axis=1)
+
     def cross_entropy(self, logits: Any, own: Any) -> Any:
         """Minus the log of each sample's own share, where another logit replaces its own.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, Weight, loss, ops
+from lossplug_metric_learning._classes import directions
 from lossplug_metric_learning._inputs import (
     class_mask,
     labelled_embeddings,
@@ -15,7 +16,7 @@ from lossplug_metric_learning._inputs import (
 )
 from lossplug_metric_learning._rows import NEVER
 
-__all__ = ["proxy_anchor"]
+__all__ = ["proxy_anchor", "proxy_nca"]
 
 
 def _proxies(num_classes: int, embedding_size: int) -> Mapping[str, Weight]:
@@ -108,6 +109,85 @@ def proxy_anchor(
     of_negative = pushed / (num_classes * ops.maximum(size - samples, 1.0))
     values = size * ops.sum(ops.where(own, of_positive, of_negative), axis=1)
     return nan_unless(ops.any(own, axis=1), values)
+
+
+@loss(
+    y_true="labels",
+    y_pred="embeddings",
+    paper="arXiv:1703.07464",
+    conventions={
+        "proxynca_pp": {"denominator": "all", "scale": 9.0},
+        "pytorch-metric-learning": {"denominator": "all"},
+    },
+    weights=_proxies,
+    compares_samples=False,
+)
+def proxy_nca(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    weights: Mapping[str, Any],
+    num_classes: NumClasses,
+    embedding_size: EmbeddingSize,
+    scale: Positive = 1.0,
+    denominator: Literal["others", "all"] = "others",
+) -> Any:
+    r"""Each class has a proxy; the own should be closer than all others.
+
+    In the paper the own proxy is not in the denominator, so that the loss can be negative.
+    pytorch-metric-learning has it there, which makes the loss a cross-entropy, and so has
+    ProxyNCA++ (Teh, DeVries, Taylor 2020, arXiv:2004.01113), the convention `proxynca_pp`, which
+    also divides the distances by a temperature of 1/9: a scale of 9.
+
+    Formula:
+        $$\ell_i = -\log \frac{\exp(-s\, d(x_i, p_{y_i}))}{\sum_{j \in J_i} \exp(-s\, d(x_i, p_j))}$$
+
+        where $y_i$ is the class of sample $i$, $d$ is the squared Euclidean distance between its
+        embedding $x_i$ and the proxy $p_j$ of class $j$, both scaled to length 1, $s$ is the scale,
+        and $J_i$ are all classes but $y_i$, or all classes. A zero vector, which has no direction,
+        is 2 from every other. Where there is only one class, the value is 0.
+
+    Args:
+        y_true: Class ids from 0 to `num_classes - 1`, shape `[batch]` or `[batch, 1]`.
+        y_pred: Embeddings, shape `[batch, embedding_size]`. Their length does not matter. Half
+            precision is computed in float32.
+        weights: `proxies`, shape `[num_classes, embedding_size]`: one direction per class, which is
+            trained.
+        num_classes: How many classes there are.
+        embedding_size: How many numbers an embedding has.
+        scale: Multiplies the distances: the higher, the more the closest proxies count.
+        denominator: `"others"`: the proxies of other classes. `"all"`: the own as well.
+
+    Returns:
+        One value per sample, shape `[batch]`. It is NaN where a class id is no class, because
+        compiled code cannot raise.
+
+    Raises:
+        DataError: Class ids and embeddings have other shapes than these.
+
+    Example:
+        >>> from keras import ops
+        >>> weights = {"proxies": [[1.0, 0.0], [0.0, 1.0]]}
+        >>> embeddings = [[3.0, 4.0], [3.0, 4.0]]
+        >>> values = proxy_nca([0, 1], embeddings, weights=weights, num_classes=2, embedding_size=2)
+        >>> [round(value, 4) for value in ops.convert_to_numpy(values).tolist()]
+        [0.4, -0.4]
+
+    Reference:
+        Movshovitz-Attias, Toshev, Leung, Ioffe, Singh: No Fuss Distance Metric Learning using
+        Proxies, 2017, arXiv:1703.07464
+    """
+    classes, embeddings, proxies = directions(
+        y_true, y_pred, weights["proxies"], num_classes, embedding_size
+    )
+    # The squared distance of directions is 2 minus twice the cosine, and the 2 cancels out.
+    twice = 2.0 * like(scale, embeddings)
+    logits = twice * ops.matmul(embeddings, ops.transpose(proxies))
+    own = twice * ops.sum(embeddings * classes.rows(proxies), axis=1)
+    if denominator == "all":
+        return classes.cross_entropy(logits, own)
+    difference = classes.others(logits) - own if num_classes > 1 else 0.0 * own
+    return nan_unless(classes.known, difference)
 
 
 def _log_one_plus_sum(exponents: Any, mask: Any) -> Any:
