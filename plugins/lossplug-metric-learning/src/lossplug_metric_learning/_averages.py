@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lossplug_core import ops
 from lossplug_metric_learning._rows import Terms
 
-__all__ = ["Average", "averaged"]
+__all__ = ["Average", "Sums", "averaged", "counted"]
 
 Average = Literal["anchors", "terms", "nonzero", "classes"]
 """What the mean over the batch is a mean of."""
 
 
-def averaged(groups: Sequence[Terms], average: str, alike: Any) -> Any:
+class Sums(NamedTuple):
+    """What an average needs of the terms of each anchor: their sum, their number."""
+
+    total: Any
+    count: Any
+
+
+def counted(of: Terms, average: str) -> Sums:
+    """The sum and the number of terms, as an average counts them."""
+    return Sums(of.total, (of.nonzero if average == "nonzero" else of.count)())
+
+
+def averaged(groups: Sequence[Sums], average: str, alike: Any) -> Any:
     """One value per anchor, whose mean over the batch is the average that is wished.
 
     Args:
@@ -25,12 +37,11 @@ def averaged(groups: Sequence[Terms], average: str, alike: Any) -> Any:
     return sum(_averaged(group, average, alike) for group in groups)
 
 
-def _averaged(of: Terms, average: str, alike: Any) -> Any:
+def _averaged(of: Sums, average: str, alike: Any) -> Any:
     batch = ops.cast(ops.shape(of.total)[0], of.total.dtype)
     if average in ("terms", "nonzero"):
-        counted = of.count if average == "terms" else of.nonzero
-        total = ops.sum(counted)
-        return of.total * (batch / ops.where(total > 0, total, 1.0))
+        number = ops.sum(of.count)
+        return of.total * (batch / ops.where(number > 0, number, 1.0))
     values = of.total / ops.where(of.count > 0, of.count, 1.0)
     if average == "anchors":
         return values

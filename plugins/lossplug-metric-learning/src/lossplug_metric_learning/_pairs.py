@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lossplug_core import ops
 from lossplug_core.choices import chosen
-from lossplug_metric_learning._averages import averaged
+from lossplug_metric_learning._averages import Sums, averaged, counted
 from lossplug_metric_learning._chunks import over_chunks
 from lossplug_metric_learning._rows import Rows, Terms
 from lossplug_metric_learning.distances import measure
@@ -74,10 +74,11 @@ def per_anchor(
     mine, match = chosen(Mining, mining), chosen(Matching, matching)
 
     def rows_of(anchors: Any, labels: Any, places: Any) -> tuple[Rows, Any]:
-        rows, alike = _compared(pairs._replace(anchors=anchors, labels=labels), places, match)
+        rows = _compared(pairs._replace(anchors=anchors, labels=labels), places, match)
         measured, offset = measure(distance, anchors, pairs.references)
+        of_class = rows.positive
         rows = rows._replace(measured=measured, offset=offset)
-        return (rows if mine is None else mine(rows)), alike
+        return (rows if mine is None else mine(rows)), of_class
 
     def one(anchors: Any, labels: Any, places: Any) -> Any:
         return first(rows_of(anchors, labels, places)[0], **own)  # type: ignore[misc]
@@ -86,35 +87,37 @@ def per_anchor(
     found = None if first is None else over_chunks(one, inputs, chunk)
 
     def columns(anchors: Any, labels: Any, places: Any, of_anchors: Any = None) -> Any:
-        rows, alike = rows_of(anchors, labels, places)
+        rows, of_class = rows_of(anchors, labels, places)
         rows = rows._replace(of_anchors=of_anchors, of_references=found)
         result = function(rows, **own)
         groups = [result] if isinstance(result, Terms) else result
-        return ops.stack([alike, *(column for group in groups for column in group)], axis=1)
+        sums = [column for group in groups for column in counted(group, average)]
+        if average == "classes":
+            sums.append(1.0 + ops.sum(ops.cast(of_class, anchors.dtype), axis=1))
+        return ops.stack(sums, axis=1)
 
     inputs = inputs if found is None else (*inputs, found)
-    return _values(over_chunks(columns, inputs, chunk), average)
+    sums = over_chunks(columns, inputs, chunk)
+    of_groups = [sums[:, i] for i in range(sums.shape[1])]
+    alike = of_groups.pop() if average == "classes" else None
+    pieces = zip(of_groups[::2], of_groups[1::2], strict=True)
+    return averaged([Sums(*piece) for piece in pieces], average, alike)
 
 
-def _values(columns: Any, average: str) -> Any:
-    alike, *rest = (columns[:, i] for i in range(columns.shape[1]))
-    groups = [Terms(*rest[i : i + 3]) for i in range(0, len(rest), 3)]
-    return averaged(groups, average, alike)
-
-
-def _compared(pairs: Pairs, places: Any, match: Callable[..., Any]) -> tuple[Rows, Any]:
-    """Which pairs are of one class and which of two; how many samples are of the anchor's class."""
+def _compared(pairs: Pairs, places: Any, match: Callable[..., Any]) -> Rows:
+    """Which pairs are of one class, and which of two."""
     positive, negative = _alike(pairs.labels, pairs.reference_labels, match)
     columns = ops.arange(ops.shape(pairs.references)[0], dtype=places.dtype)
     others = ops.not_equal(columns[None, :], places[:, None])
-    positive, negative = ops.logical_and(positive, others), ops.logical_and(negative, others)
+    positive = ops.logical_and(positive, others)
+    if len(pairs.labels.shape) > 1:  # a sample without labels is not alike itself
+        negative = ops.logical_and(negative, others)
     if pairs.valid is not None:
         positive = ops.logical_and(positive, pairs.valid)
         negative = ops.logical_and(negative, pairs.valid)
-    rows = Rows(
+    return Rows(
         pairs.anchors, pairs.references, None, None, positive, negative, labels=pairs.labels
     )
-    return rows, 1.0 + ops.sum(ops.cast(positive, pairs.anchors.dtype), axis=1)
 
 
 def _alike(labels: Any, others: Any, match: Callable[..., Any]) -> Sequence[Any]:

@@ -6,6 +6,7 @@ are the anchors themselves; with a memory they are what it remembers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lossplug_core import ops
@@ -89,33 +90,36 @@ class Terms(NamedTuple):
 
     Attributes:
         total: The sum of the anchor's terms, `[anchors]`.
-        count: How many there are.
-        nonzero: How many of them are above 0.
+        count: A function that tells how many there are, `[anchors]`.
+        nonzero: A function that tells how many of them are above 0. Of the two, only what an
+            average needs is asked for: each looks at all pairs once more.
     """
 
     total: Any
-    count: Any
-    nonzero: Any
+    count: Callable[[], Any]
+    nonzero: Callable[[], Any]
 
 
 def terms(values: Any, mask: Any, weight: Any = None) -> Terms:
     """Terms `[anchors, references]` where the mask is true."""
-    dtype = values.dtype
     values = ops.where(mask, values, 0.0)
-    above = ops.cast(values > 0, dtype)
-    if weight is None:
-        counted = ops.cast(mask, dtype)
-        return Terms(ops.sum(values, 1), ops.sum(counted, 1), ops.sum(above, 1))
-    counted = ops.where(mask, weight, 0.0)
-    total = ops.sum(weight * values, 1)
-    return Terms(total, ops.sum(counted, 1), ops.sum(counted * above, 1))
+
+    def number(counted: Any) -> Any:
+        counted = ops.cast(counted, values.dtype)
+        return ops.sum(counted if weight is None else counted * weight, axis=1)
+
+    return Terms(
+        ops.sum(values if weight is None else weight * values, axis=1),
+        lambda: number(mask),
+        lambda: number(values > 0),
+    )
 
 
 def one_each(values: Any, has_value: Any) -> Terms:
     """One term for each anchor that has one."""
     values = ops.where(has_value, values, 0.0)
-    above = ops.cast(values > 0, values.dtype)
-    return Terms(values, ops.cast(has_value, values.dtype), above)
+    dtype = values.dtype
+    return Terms(values, lambda: ops.cast(has_value, dtype), lambda: ops.cast(values > 0, dtype))
 
 
 def masked_mean(values: Any, mask: Any) -> Any:
