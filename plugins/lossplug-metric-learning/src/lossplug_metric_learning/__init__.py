@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from lossplug_metric_learning.arcface import arcface, subcenter_arcface
 from lossplug_metric_learning.centers import center
+from lossplug_metric_learning.circle import circle
 from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
 from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, sphereface
 from lossplug_metric_learning.memory import cross_batch_memory
+from lossplug_metric_learning.multi_similarity import multi_similarity
+from lossplug_metric_learning.nt_xent import nt_xent
 from lossplug_metric_learning.proxies import proxy_anchor, proxy_nca
 from lossplug_metric_learning.soft_triple import soft_triple
 from lossplug_metric_learning.supcon import supcon
@@ -15,10 +18,13 @@ from lossplug_metric_learning.triplet import triplet_semi_hard
 __all__ = [
     "arcface",
     "center",
+    "circle",
     "contrastive",
     "cosface",
     "cross_batch_memory",
+    "multi_similarity",
     "norm_softmax",
+    "nt_xent",
     "pair_contrastive",
     "proxy_anchor",
     "proxy_nca",
