@@ -8,7 +8,7 @@ from lossplug_core import ops
 from lossplug_core.tensors import at_least_float32
 from lossplug_metric_learning._inputs import unit
 
-__all__ = ["Distance", "Space", "nearest_first", "of_one_class", "space_of"]
+__all__ = ["Distance", "Nearest", "Space", "nearest", "of_one_class", "space_of"]
 
 Distance = Literal["euclidean", "cosine", "inner_product"]
 
@@ -24,17 +24,57 @@ class Space(NamedTuple):
     Attributes:
         vectors: Embeddings `[samples, features]`.
         squares: Their squared lengths `[samples]`.
+        offsets: What to take off the products with each, `[samples]`: infinity if it is not there.
+        factor: How often to take the products.
         floor: What a squared distance of 0 may become by rounding before they were placed.
     """
 
     vectors: Any
     squares: Any
+    offsets: Any
+    factor: float
     floor: Any
 
     def at(self, places: Any) -> Space:
         """Some of the samples."""
-        vectors, squares = (ops.take(x, places, axis=0) for x in (self.vectors, self.squares))
-        return Space(vectors, squares, self.floor)
+        rows = (ops.take(x, places, axis=0) for x in self[:3])
+        return Space(*rows, self.factor, self.floor)
+
+
+class Nearest(NamedTuple):
+    """The nearest references of each query, `[queries, nearest]`.
+
+    Attributes:
+        nearness: The larger, the nearer.
+        places: Which reference each is.
+        doubt: How much rounding may have changed the nearness.
+    """
+
+    nearness: Any
+    places: Any
+    doubt: Any
+
+    def hits(self, same: Any, compared: Any) -> Any:
+        """Whether the first, the second, … is of the query's class.
+
+        Of references that are equally far, as far as the arithmetic can tell, those of other
+        classes come first. So the result depends on no order, and equal embeddings retrieve
+        nothing.
+
+        Args:
+            same: Which are of the query's class.
+            compared: Which count; the others come last, and are no hits.
+        """
+        nearness = ops.where(same, self.nearness, self.nearness + self.doubt)
+        nearness = ops.where(compared, nearness, float("-inf"))
+        order = ops.top_k(nearness, nearness.shape[1])[1]
+        return ops.take_along_axis(ops.logical_and(same, compared), order, axis=1)
+
+    def decided(self, count: int) -> Any:
+        """Whether no reference that is not here could be among the first `count` of a query."""
+        # The references further away may be longer, and with them the doubt.
+        gaps = self.nearness[:, count - 1] - self.nearness[:, -1]
+        return ops.all(ops.greater(gaps, 8.0 * ops.max(self.doubt, axis=1)))
 
 
 def space_of(*sets: Any, distance: Distance, kept: Any = None) -> list[Space]:
@@ -50,50 +90,40 @@ def space_of(*sets: Any, distance: Distance, kept: Any = None) -> list[Space]:
     floor = _TINY
     if distance != "inner_product":
         # Embeddings far from the origin would differ in their last digits only.
-        centre = _mean(sets[-1], kept)
+        centre = ops.mean(sets[-1], axis=0, keepdims=True)
         sets, size = _scaled([one - centre for one in sets])
         rounding = _ROUNDING[ops.dtype(size)]
         floor += sets[-1].shape[1] * ops.square(rounding / ops.maximum(size, rounding))
-    return [Space(one, ops.sum(ops.square(one), axis=1), floor) for one in sets]
+    return [_placed(one, distance, floor, kept) for one in sets]
 
 
-def of_one_class(labels: Any, reference_labels: Any) -> Any:
-    """Which pairs share a label, `[queries, references]`: of ids, or of rows of 0 and 1."""
-    if len(labels.shape) == 1:
-        return ops.equal(labels[:, None], reference_labels[None, :])
-    return ops.greater(ops.matmul(labels, ops.transpose(reference_labels)), 0.5)
+def of_one_class(labels: Any, reference_labels: Any, places: Any) -> Any:
+    """Whether the references in these places share a label with the queries, `[queries, places]`.
 
-
-def nearest_first(
-    queries: Space, references: Space, same: Any, compared: Any, *, count: int, distance: Distance
-) -> Any:
-    """Whether each query's first, second, … nearest reference is of its class.
-
-    Of references that are equally far, as far as the arithmetic can tell, those of other classes
-    come first. So the result depends on no order, and equal embeddings retrieve nothing.
-
-    Args:
-        queries: The queries.
-        references: What they are compared with, in the same space.
-        same: Which pairs are of one class, `[queries, references]`.
-        compared: Which pairs count, a mask that broadcasts to that shape.
-        count: How many of the nearest to tell.
-        distance: As in `space_of`.
-
-    Returns:
-        A mask `[queries, count]`, false where there are no more references.
+    Labels are ids, or rows of 0 and 1.
     """
-    products = ops.matmul(queries.vectors, ops.transpose(references.vectors))
-    of_query, of_reference = queries.squares[:, None], references.squares[None, :]
-    if distance == "inner_product":
-        nearness, size = products, ops.sqrt(of_query * of_reference)
-    else:  # twice the product minus what a query has in common with all references
-        nearness, size = 2.0 * products - of_reference, of_query + of_reference
+    if len(labels.shape) == 1:
+        return ops.equal(labels[:, None], ops.take(reference_labels, places, axis=0))
+    shared = ops.matmul(labels, ops.transpose(reference_labels))
+    return ops.greater(ops.take_along_axis(shared, places, axis=1), 0.5)
+
+
+def nearest(queries: Space, references: Space, count: int) -> Nearest:
+    """The `count` nearest references of each query, the nearest first."""
+    products = ops.matmul(references.factor * queries.vectors, ops.transpose(references.vectors))
+    nearness, places = ops.top_k(products - references.offsets[None, :], count)
+    size = queries.squares[:, None] + ops.take(references.squares, places, axis=0)
     doubt = _ROUNDING[ops.dtype(products)] * size + references.floor
-    nearness = ops.where(same, nearness, nearness + doubt)
-    nearness = ops.where(compared, nearness, float("-inf"))
-    places = ops.top_k(nearness, count)[1]
-    return ops.take_along_axis(ops.logical_and(same, compared), places, axis=1)
+    return Nearest(nearness, places, doubt)
+
+
+def _placed(vectors: Any, distance: Distance, floor: Any, kept: Any) -> Space:
+    squares = ops.sum(ops.square(vectors), axis=1)
+    inner = distance == "inner_product"
+    offsets = ops.zeros_like(squares) if inner else squares
+    if kept is not None:
+        offsets = ops.where(kept, offsets, float("inf"))
+    return Space(vectors, squares, offsets, 1.0 if inner else 2.0, floor)
 
 
 def _scaled(sets: Any) -> tuple[list[Any], Any]:
@@ -101,11 +131,3 @@ def _scaled(sets: Any) -> tuple[list[Any], Any]:
     size = ops.max(ops.stack([ops.max(ops.abs(one), initial=0.0) for one in sets]))
     factor = ops.where(ops.greater(size, 0.0), size, 1.0)
     return [one / factor for one in sets], size
-
-
-def _mean(vectors: Any, kept: Any) -> Any:
-    if kept is None:
-        return ops.mean(vectors, axis=0, keepdims=True)
-    weights = ops.cast(kept, vectors.dtype)[:, None]
-    total = ops.sum(vectors * weights, axis=0, keepdims=True)
-    return total / ops.maximum(ops.sum(weights), 1.0)

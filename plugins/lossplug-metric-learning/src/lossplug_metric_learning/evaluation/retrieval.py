@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lossplug_core import ops
-from lossplug_core.errors import DataError, ParameterError
+from lossplug_core.errors import DataError
 from lossplug_core.tensors import at_least_float32
 from lossplug_metric_learning._inputs import unit
+from lossplug_metric_learning.evaluation._checks import check_distance, check_positive
 from lossplug_metric_learning.evaluation._clusters import cluster_scores
 from lossplug_metric_learning.evaluation._neighbours import (
     Distance,
-    nearest_first,
+    Nearest,
+    Space,
+    nearest,
     of_one_class,
     space_of,
 )
@@ -95,9 +98,10 @@ def retrieval_metrics(
     """
     scores = scores_of(metrics)
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    _check_options(distance, chunk)
+    check_distance(distance)
+    check_positive(chunk=chunk)
     data = _data(embeddings, labels, reference_embeddings, reference_labels, normalize)
-    found = {name: math.nan for name in names}
+    found = dict.fromkeys(names, math.nan)
     if not data.finite:
         return found
     found |= _retrieved(data, scores, distance, chunk)
@@ -129,23 +133,38 @@ def _retrieved(
     if not scores or not len(queries):
         return {}
     spaces = space_of(data.embeddings, data.references, distance=distance)
-    available = len(data.reference_labels) - int(data.among_themselves)
     largest = int(relevant.max())
-    count = min(available, max(score.nearest or largest for score in scores.values()))
-    own, others = (ops.convert_to_tensor(one) for one in (data.labels, data.reference_labels))
-    columns = ops.arange(len(data.reference_labels))[None, :]
+    count = max(score.nearest or largest for score in scores.values())
     values: dict[str, list[Any]] = {name: [] for name in scores}
     for start in range(0, len(queries), chunk):
-        rows = ops.convert_to_tensor(queries[start : start + chunk].astype("int32"))
-        same = of_one_class(ops.take(own, rows, axis=0), others)
-        compared = ops.not_equal(rows[:, None], columns) if data.among_themselves else True
-        hits = nearest_first(
-            spaces[0].at(rows), spaces[1], same, compared, count=count, distance=distance
-        )
-        totals = ops.convert_to_tensor(relevant[queries[start : start + chunk]].astype("int32"))
+        rows = queries[start : start + chunk].astype("int32")
+        hits = _hits(data, spaces, rows, count)
+        totals = ops.convert_to_tensor(relevant[rows].astype("int32"))
         for name, score in scores.items():
             values[name].append(ops.convert_to_numpy(score.function(hits, totals)))
     return {name: float(np.concatenate(x).mean(dtype="float64")) for name, x in values.items()}
+
+
+def _hits(data: _Data, spaces: list[Space], rows: Any, count: int) -> Any:
+    """Which of the nearest of some queries are of their class: of `count`, or of all there are."""
+    places = ops.convert_to_tensor(rows)
+    found = _nearest(spaces[0].at(places), spaces[1], count + int(data.among_themselves))
+    labels, others = (ops.convert_to_tensor(x) for x in (data.labels[rows], data.reference_labels))
+    same = of_one_class(labels, others, found.places)
+    itself = ops.equal(found.places, places[:, None])
+    compared = ops.logical_not(itself) if data.among_themselves else ops.ones_like(same)
+    return found.hits(same, compared)
+
+
+def _nearest(queries: Space, references: Space, count: int) -> Nearest:
+    """The `count` nearest, and more: no references that are equally far are cut apart."""
+    total, asked = references.vectors.shape[0], count + max(8, count // 8)
+    while asked < total:
+        found = nearest(queries, references, asked)
+        if bool(found.decided(count)):
+            return found
+        asked *= 2
+    return nearest(queries, references, total)
 
 
 def _relevant(data: _Data, chunk: int) -> Any:
@@ -243,16 +262,4 @@ def _check_lengths(name: str, embeddings: Any, labels: Any) -> None:
             f"There must be as many labels as {name}.",
             expected=f"{embeddings.shape[0]} labels",
             received=labels.shape,
-        )
-
-
-def _check_options(distance: str, chunk: int) -> None:
-    known: Iterable[str] = Distance.__args__  # type: ignore[attr-defined]
-    if distance not in known:
-        raise ParameterError(
-            "There is no such distance.", expected=" or ".join(map(repr, known)), received=distance
-        )
-    if not (isinstance(chunk, int) and chunk > 0):
-        raise ParameterError(
-            "A chunk is a number of queries.", expected="chunk above 0", received=chunk
         )
