@@ -88,7 +88,7 @@ def test_too_many_are_no_number():
     x, y = batch(41)
     for metric in metrics():
         metric.update_state(y, x)
-        with pytest.warns(UserWarning, match=r"41 samples and holds 40(.|\n)*size=41"):
+        with pytest.warns(UserWarning, match="more than the 40 samples"):
             assert math.isnan(value(metric))
         metric.reset_state()
         metric.update_state(y[:40], x[:40])
@@ -100,7 +100,7 @@ def test_too_many_are_no_number():
 def test_too_many_in_evaluate_warn():
     (x, y), model = batch(50), embedder()
     model.compile(metrics=metrics(), loss=lambda y, x: 0.0 * x[:, 0])
-    with pytest.warns(UserWarning, match="50 samples"):
+    with pytest.warns(UserWarning, match="more than the 40 samples"):
         found = model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)
     assert all(math.isnan(found[name]) for name in NAMES)
 

@@ -128,6 +128,6 @@ def _placed(vectors: Any, distance: Distance, floor: Any, kept: Any) -> Space:
 
 def _scaled(sets: Any) -> tuple[list[Any], Any]:
     """Sets whose largest component is 1, and which it was."""
-    size = ops.max(ops.stack([ops.max(ops.abs(one), initial=0.0) for one in sets]))
+    size = ops.max(ops.stack([ops.max(ops.abs(one)) for one in sets]))
     factor = ops.where(ops.greater(size, 0.0), size, 1.0)
     return [one / factor for one in sets], size

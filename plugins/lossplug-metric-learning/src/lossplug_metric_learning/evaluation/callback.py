@@ -92,7 +92,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):  # type: ignore[misc]
         }
         self._last: dict[str, float] = {}
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Forget the numbers of an earlier training."""
         self._last = {}
 
@@ -154,7 +154,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):  # type: ignore[misc]
         verbose = self.params.get("verbose", 1) if self.verbose == "auto" else self.verbose
         if verbose != 1:
             return None
-        print("\nembedding")  # `fit` has not ended its own line yet
+        print("\nEmbedding")  # `fit` has not ended its own line yet
         return keras.utils.Progbar(count, unit_name="batch")
 
 

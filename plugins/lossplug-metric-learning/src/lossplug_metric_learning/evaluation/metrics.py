@@ -148,8 +148,8 @@ class _Retrieval(keras.metrics.Metric):  # type: ignore[misc]
             return
         if seen > self.size:
             warnings.warn(
-                f"{self.name} was given {seen} samples and holds {self.size}, so it is NaN.\n"
-                f"  Next: size={seen}, or RetrievalEvaluation, which needs no size.",
+                f"{self.name} was given more than the {self.size} samples that it holds: it is NaN.\n"
+                "  Next: a size of all samples, or RetrievalEvaluation, which needs none.",
                 stacklevel=3,
             )
 
