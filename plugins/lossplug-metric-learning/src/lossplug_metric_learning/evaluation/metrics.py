@@ -148,7 +148,7 @@ class _Retrieval(keras.metrics.Metric):  # type: ignore[misc]
             return
         if seen > self.size:
             warnings.warn(
-                f"{self.name} was given more than the {self.size} samples that it holds: it is NaN.\n"
+                f"{self.name} was given more than the {self.size} samples it can hold: it is NaN.\n"
                 "  Next: a size of all samples, or RetrievalEvaluation, which needs none.",
                 stacklevel=3,
             )
