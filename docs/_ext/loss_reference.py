@@ -36,6 +36,7 @@ PLOTS = {
     "metric-learning/nt_xent": "temperature=0.1,0.5,1",
     "metric-learning/pair_contrastive": "margin=0.5,1,1.5",
     "metric-learning/supcon": "temperature=0.1,0.5,1",
+    "metric-learning/triplet_margin": "margin=0.05,0.2,1",
     "metric-learning/triplet_semi_hard": "margin=0.2,0.5,1",
     "regression/scaled_squared_error": "scale=0.5,1,2",
 }

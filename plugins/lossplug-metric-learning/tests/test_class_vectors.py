@@ -348,6 +348,18 @@ def test_arcface_turns_at_pi_unless_it_is_monotonic():
     assert (np.diff(at_angles(angles, margin=1.5, monotonic=True)[0]) > 0).all()
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2])
+def test_centres_that_merge_draw_each_other_with_a_bounded_force(apart):
+    """The root of their squared distance has no derivative where they have merged."""
+    near = unit(VECTORS)[:, None] + apart * MANY
+    row = case("", soft_triple, vectors=near.astype("float32"), scale=1e-4, tau=1.0)
+    force = np.linalg.norm(row.computed(argument="centers")[1], axis=-1)
+    # Each centre has two others of its class; the whole counts in all of the values.
+    largest = 2 * BATCH / (CLASSES * 3 * 2)
+    assert (force < 1.1 * largest).all()
+    assert (force > 0.1 * largest).any() == (apart >= 1e-3)
+
+
 # Laws
 
 labels = arrays("int32", BATCH, elements=st.integers(0, CLASSES - 1))

@@ -9,11 +9,14 @@ from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
 from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, sphereface
 from lossplug_metric_learning.memory import cross_batch_memory
 from lossplug_metric_learning.multi_similarity import multi_similarity
+from lossplug_metric_learning.n_pairs import n_pairs
 from lossplug_metric_learning.nt_xent import nt_xent
 from lossplug_metric_learning.proxies import proxy_anchor, proxy_nca
 from lossplug_metric_learning.soft_triple import soft_triple
 from lossplug_metric_learning.supcon import supcon
 from lossplug_metric_learning.triplet import triplet_semi_hard
+from lossplug_metric_learning.triplet_margin import triplet_margin
+from lossplug_metric_learning.views import info_nce, siglip
 
 __all__ = [
     "arcface",
@@ -22,15 +25,19 @@ __all__ = [
     "contrastive",
     "cosface",
     "cross_batch_memory",
+    "info_nce",
     "multi_similarity",
+    "n_pairs",
     "norm_softmax",
     "nt_xent",
     "pair_contrastive",
     "proxy_anchor",
     "proxy_nca",
+    "siglip",
     "soft_triple",
     "sphereface",
     "subcenter_arcface",
     "supcon",
+    "triplet_margin",
     "triplet_semi_hard",
 ]

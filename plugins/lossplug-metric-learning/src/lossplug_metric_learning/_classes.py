@@ -29,16 +29,16 @@ class Classes(NamedTuple):
     Attributes:
         right: A mask `[batch, classes]`, all false where a class id is no class.
         known: Whether a class id is a class, `[batch]`.
-        index: The class ids, 0 where they are no class, `[batch]`.
+        ids: The class ids, 0 where they are no class, `[batch]`.
     """
 
     right: Any
     known: Any
-    index: Any
+    ids: Any
 
     def rows(self, vectors: Any) -> Any:
         """Of one row per class, each sample's own."""
-        return ops.take(vectors, self.index, axis=0)
+        return ops.take(vectors, self.ids, axis=0)
 
     def others(self, logits: Any) -> Any:
         """The log of the sum of exponentials of the logits of all classes but the own."""

@@ -190,7 +190,7 @@ def subcenter_arcface(
         ops.matmul(embeddings, ops.transpose(vectors)), (-1, num_classes, sub_centers)
     )
     to_own = ops.sum(ops.where(classes.right[:, :, None], cosines, 0.0), axis=1)
-    closest = classes.index * sub_centers + ops.cast(ops.argmax(to_own, axis=1), "int32")
+    closest = classes.ids * sub_centers + ops.cast(ops.argmax(to_own, axis=1), "int32")
     own = _cosine_with_margin(embeddings, ops.take(vectors, closest, axis=0), margin, monotonic)
     return classes.cross_entropy(scale * ops.max(cosines, axis=2), scale * own)
 

@@ -140,7 +140,8 @@ def proxy_nca(
     also divides the distances by a temperature of 1/9: a scale of 9.
 
     Formula:
-        $$\ell_i = -\log \frac{\exp(-s\, d(x_i, p_{y_i}))}{\sum_{j \in J_i} \exp(-s\, d(x_i, p_j))}$$
+        $$\ell_i = -\log \frac{\exp(-s\, d(x_i, p_{y_i}))}
+            {\sum_{j \in J_i} \exp(-s\, d(x_i, p_j))}$$
 
         where $y_i$ is the class of sample $i$, $d$ is the squared Euclidean distance between its
         embedding $x_i$ and the proxy $p_j$ of class $j$, both scaled to length 1, $s$ is the scale,
