@@ -1,0 +1,111 @@
+"""Cross-entropy over pairs of two classes each: N-pairs, with one or several labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lossplug_core import PositiveInt, loss, ops
+from lossplug_core.choices import chosen
+from lossplug_metric_learning._chunks import over_chunks
+from lossplug_metric_learning._views import two_views
+from lossplug_metric_learning.regularizers import Regularizer
+
+__all__ = ["n_pairs"]
+
+
+@loss(
+    y_true="labels|multi_hot",
+    y_pred="embeddings",
+    paper="https://papers.nips.cc/paper/6200",
+    outputs=("anchors", "positives"),
+    conventions={"pytorch-metric-learning": {}, "tensorflow-addons": {}},
+    range=(0, None),
+)
+def n_pairs(
+    y_true: Any,
+    y_pred: Mapping[str, Any],
+    *,
+    regularizer: Regularizer | None = None,
+    chunk: PositiveInt | None = None,
+) -> Any:
+    r"""Cross-entropy that finds the positive of each anchor among those of all anchors.
+
+    The model has two outputs, whose rows belong to each other: two samples of one class. In the
+    paper each pair of a batch is of a class of its own. Where classes occur more than once, the
+    right answer is spread over all positives of the class, as in TensorFlow Addons; of rows of
+    several labels, in proportion to how many labels they share. A sample without any label has its
+    own positive, where TensorFlow Addons gives NaN. `info_nce` leaves the positives of the same
+    class out instead.
+
+    pytorch-metric-learning takes one batch, and of each class in it the first two samples; given
+    these as two outputs, it agrees. TensorFlow Addons takes the matrix of inner products, and its
+    multi-label loss is that of rows of 0 and 1.
+
+    The inner products of the paper need embeddings that may grow, and something that keeps them
+    from growing without end: `regularizer={"name": "length", "power": 2, "weight": 0.001}`.
+
+    Formula:
+        $$\ell_i = -\sum_j w_{ij} \log
+            \frac{\exp(a_i^\top p_j)}{\sum_k \exp(a_i^\top p_k)}, \qquad
+            w_{ij} = \frac{c_{ij}}{\sum_k c_{ik}}$$
+
+        where $a_i$ is anchor $i$, $p_i$ is its positive, and $c_{ij}$ is how many labels samples
+        $i$ and $j$ share: 1 if they are of one class, else 0.
+
+    Args:
+        y_true: Labels: integers, shape `[batch]` or `[batch, 1]`, equal for samples of one class;
+            or rows of 0 and 1, shape `[batch, labels]` with several labels.
+        y_pred: A mapping of two outputs, `anchors` and `positives`, each of shape
+            `[batch, features]`. Half precision is computed in float32.
+        regularizer: What to add to each value: a function in `regularizers`, by name or with its
+            parameters; the mean of that of the anchor and that of its positive.
+        chunk: How many anchors to hold in memory at a time, which then grows with `chunk` times the
+            batch, and not with its square. The gradient calculates a chunk again. All if None.
+
+    Returns:
+        One value per anchor, shape `[batch]`.
+
+    Raises:
+        DataError: Labels, anchors and positives have other shapes than these.
+
+    Example:
+        >>> from keras import ops
+        >>> y_pred = {"anchors": [[1.0, 0.0], [0.0, 1.0]], "positives": [[0.8, 0.6], [0.0, 1.0]]}
+        >>> values = n_pairs([0, 1], y_pred)
+        >>> [round(value, 4) for value in ops.convert_to_numpy(values).tolist()]
+        [0.3711, 0.513]
+
+    Reference:
+        Sohn: Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016,
+        https://papers.nips.cc/paper/6200
+    """
+    labels, anchors, positives, _ = two_views(
+        y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True
+    )
+
+    def values(rows: Any, of_rows: Any, places: Any) -> Any:
+        wanted = _wanted(of_rows, labels, places, rows.dtype)
+        logits = ops.matmul(rows, ops.transpose(positives))
+        # The largest is taken off first: small losses would drown in the rounding of large logits.
+        logits = logits - ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
+        return ops.logsumexp(logits, axis=1) - ops.sum(wanted * logits, axis=1)
+
+    places = ops.arange(ops.shape(anchors)[0])
+    found = over_chunks(values, (anchors, labels, places), chunk)
+    regularize = chosen(Regularizer, regularizer)
+    if regularize is None:
+        return found
+    return found + 0.5 * (regularize(anchors) + regularize(positives))
+
+
+def _wanted(labels: Any, others: Any, places: Any, dtype: Any) -> Any:
+    """How much each positive is the right one, `[anchors, positives]`; rows sum to 1."""
+    if len(labels.shape) == 1:
+        shared = ops.cast(ops.equal(labels[:, None], others[None, :]), dtype)
+        return shared / ops.maximum(ops.sum(shared, axis=1, keepdims=True), 1.0)
+    shared = ops.matmul(ops.cast(labels, dtype), ops.transpose(ops.cast(others, dtype)))
+    total = ops.sum(shared, axis=1, keepdims=True)
+    columns = ops.arange(ops.shape(others)[0], dtype=places.dtype)
+    own = ops.cast(ops.equal(columns[None, :], places[:, None]), dtype)
+    return ops.where(total > 0, shared / ops.where(total > 0, total, 1.0), own)
