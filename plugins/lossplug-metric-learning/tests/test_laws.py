@@ -29,9 +29,9 @@ RAW = {
 NORMALIZED = {
     "contrastive": partial(contrastive, normalize=True),
     "triplet": triplet_semi_hard,
-    "triplet-pairs": partial(triplet_semi_hard, average="pairs"),
+    "triplet-pairs": partial(triplet_semi_hard, average="terms"),
     "supcon": supcon,
-    "supcon-with-positives": partial(supcon, average="anchors_with_positives"),
+    "supcon-with-positives": partial(supcon, average="terms"),
 }
 DISTANCES_ONLY = {name: loss for name, loss in RAW.items() if name != "supcon"}
 

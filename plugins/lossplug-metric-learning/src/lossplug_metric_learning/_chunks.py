@@ -9,8 +9,13 @@ from lossplug_core import ops
 
 __all__ = ["over_chunks"]
 
+_AT_ONCE = 2**20
+"""Elements of a matrix that the caches of a CPU hold, and that are still worth a loop."""
 
-def over_chunks(function: Callable[..., Any], inputs: Sequence[Any], chunk: int | None) -> Any:
+
+def over_chunks(
+    function: Callable[..., Any], inputs: Sequence[Any], chunk: int | None, columns: Any = None
+) -> Any:
     """`function(*inputs)` where row i of the result depends on row i of the inputs only.
 
     With a chunk, at most that many rows are held at a time, forward and backward: the gradient
@@ -19,9 +24,11 @@ def over_chunks(function: Callable[..., Any], inputs: Sequence[Any], chunk: int 
     Args:
         function: Takes tensors `[rows, ...]`, returns one tensor `[rows, ...]`.
         inputs: Tensors with the same number of rows.
-        chunk: How many rows at a time; all if None.
+        chunk: How many rows at a time; as many as are fast if None.
+        columns: How many columns the function's matrices have, if that is known.
     """
     rows = ops.shape(inputs[0])[0]
+    chunk = _fast(inputs[0], columns) if chunk is None else chunk
     if chunk is None or (isinstance(rows, int) and rows <= chunk):
         return function(*inputs)
     from keras import remat
@@ -38,3 +45,25 @@ def _pieces(x: Any, count: Any, chunk: int, missing: Any) -> Any:
     rest = tuple(x.shape[1:])
     filled = ops.concatenate([x, ops.zeros((missing, *rest), dtype=x.dtype)], axis=0)
     return ops.reshape(filled, (count, chunk, *rest))
+
+
+def _fast(x: Any, columns: Any) -> int | None:
+    """How many rows at a time are fast; None for all of them.
+
+    A matrix that leaves a CPU's caches is read from memory by every operation on it. Chunks that
+    stay there are faster, although the gradient calculates them again: with `jax` and `torch` by a
+    third at 4096 samples, not with TensorFlow's loop, and not on a GPU.
+    """
+    if not isinstance(columns, int) or columns < 2048 or not _on_cpu(x):
+        return None
+    return max(_AT_ONCE // columns, 32)
+
+
+def _on_cpu(x: Any) -> bool:
+    from keras.backend import backend
+
+    if backend() == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "cpu")
+    return backend() == "torch" and x.device.type == "cpu"

@@ -84,7 +84,8 @@ def per_anchor(
         return first(rows_of(anchors, labels, places)[0], **own)  # type: ignore[misc]
 
     inputs = (pairs.anchors, pairs.labels, pairs.places)
-    found = None if first is None else over_chunks(one, inputs, chunk)
+    references = ops.shape(pairs.references)[0]
+    found = None if first is None else over_chunks(one, inputs, chunk, references)
 
     def columns(anchors: Any, labels: Any, places: Any, of_anchors: Any = None) -> Any:
         rows, of_class = rows_of(anchors, labels, places)
@@ -97,7 +98,7 @@ def per_anchor(
         return ops.stack(sums, axis=1)
 
     inputs = inputs if found is None else (*inputs, found)
-    sums = over_chunks(columns, inputs, chunk)
+    sums = over_chunks(columns, inputs, chunk, references)
     of_groups = [sums[:, i] for i in range(sums.shape[1])]
     alike = of_groups.pop() if average == "classes" else None
     pieces = zip(of_groups[::2], of_groups[1::2], strict=True)

@@ -70,18 +70,11 @@ def supcon(
     Reference:
         Khosla et al.: Supervised Contrastive Learning, 2020, arXiv:2004.11362
     """
-    logits = rows.similarities / like(temperature, rows.measured)
-    values = masked_mean(_negative_log_softmax(logits, rows.compared), rows.positive)
+    logits = ops.where(rows.compared, rows.similarities / like(temperature, rows.measured), NEVER)
+    # The largest logit is taken off first: small losses would drown in the rounding of large ones.
+    shifted = logits - ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
+    log_denominator = ops.log(ops.sum(ops.exp(shifted), axis=1))
+    values = log_denominator - masked_mean(shifted, rows.positive)
     if base_temperature is not None:
         values = values * like(temperature / base_temperature, values)
     return one_each(values, rows.with_positives)
-
-
-def _negative_log_softmax(logits: Any, mask: Any) -> Any:
-    """Minus the log of the softmax of each row among the columns where the mask is true.
-
-    The largest logit is taken off first: small losses would drown in the rounding of large logits.
-    """
-    largest = ops.max(ops.where(mask, logits, NEVER), axis=1, keepdims=True)
-    shifted = ops.where(mask, logits - ops.stop_gradient(largest), NEVER)
-    return ops.logsumexp(shifted, axis=1, keepdims=True) - shifted
