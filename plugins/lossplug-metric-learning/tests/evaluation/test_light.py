@@ -10,15 +10,15 @@ import pytest
 CODE = """
 import sys
 {statement}
-print(sorted({{"keras", "numpy", "sklearn"}} & set(sys.modules)))
+print("keras" in sys.modules)
 """
 
 
 @pytest.mark.parametrize(
     ("statement", "loaded"),
     [
-        ("from lossplug_metric_learning import *", []),
-        ("import lossplug_metric_learning.evaluation", ["keras", "numpy"]),
+        ("from lossplug_metric_learning import *", False),
+        ("import lossplug_metric_learning.evaluation", True),
     ],
 )
 def test_what_an_import_loads(statement, loaded):

@@ -37,8 +37,9 @@ class Space(NamedTuple):
 
     def at(self, places: Any) -> Space:
         """Some of the samples."""
-        rows = (ops.take(x, places, axis=0) for x in self[:3])
-        return Space(*rows, self.factor, self.floor)
+        samples = (self.vectors, self.squares, self.offsets)
+        vectors, squares, offsets = (ops.take(x, places, axis=0) for x in samples)
+        return Space(vectors, squares, offsets, self.factor, self.floor)
 
 
 class Nearest(NamedTuple):
@@ -83,18 +84,18 @@ def space_of(*sets: Any, distance: Distance, kept: Any = None) -> list[Space]:
     Args:
         *sets: Embeddings `[samples, features]`, the references last.
         distance: What is to be compared.
-        kept: A mask of the references that there are, if not all.
+        kept: A mask of the samples that there are, if not all.
     """
-    sets = tuple(ops.stop_gradient(at_least_float32(one)) for one in sets)
-    sets, _ = _scaled([unit(one) for one in sets] if distance == "cosine" else sets)
+    given = [ops.stop_gradient(at_least_float32(one)) for one in sets]
+    placed, _ = _scaled([unit(one) for one in given] if distance == "cosine" else given)
     floor = _TINY
     if distance != "inner_product":
         # Embeddings far from the origin would differ in their last digits only.
-        centre = ops.mean(sets[-1], axis=0, keepdims=True)
-        sets, size = _scaled([one - centre for one in sets])
+        centre = ops.mean(placed[-1], axis=0, keepdims=True)
+        placed, size = _scaled([one - centre for one in placed])
         rounding = _ROUNDING[ops.dtype(size)]
-        floor += sets[-1].shape[1] * ops.square(rounding / ops.maximum(size, rounding))
-    return [_placed(one, distance, floor, kept) for one in sets]
+        floor += placed[-1].shape[1] * ops.square(rounding / ops.maximum(size, rounding))
+    return [_placed(one, distance, floor, kept) for one in placed]
 
 
 def of_one_class(labels: Any, reference_labels: Any, places: Any) -> Any:

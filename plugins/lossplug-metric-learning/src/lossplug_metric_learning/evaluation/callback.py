@@ -83,7 +83,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):  # type: ignore[misc]
         self.data, self.reference_data = data, reference_data
         self.every, self.prefix, self.batch_size = every, prefix, batch_size
         self.embedder, self.verbose = embedder, verbose
-        self._options = {
+        self._options: dict[str, Any] = {
             "metrics": metrics,
             "distance": distance,
             "normalize": normalize,
