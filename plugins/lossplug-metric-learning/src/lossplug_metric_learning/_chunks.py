@@ -14,29 +14,35 @@ _AT_ONCE = 2**20
 
 
 def over_chunks(
-    function: Callable[..., Any], inputs: Sequence[Any], chunk: int | None, columns: Any = None
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    chunk: int | None,
+    *,
+    whole: Sequence[Any] = (),
 ) -> Any:
-    """`function(*inputs)` where row i of the result depends on row i of the inputs only.
+    """`function(*inputs, *whole)` where row i of the result depends on row i of the inputs only.
 
     With a chunk, at most that many rows are held at a time, forward and backward: the gradient
     calculates a chunk again. The last one is filled up with zeros, which are cut off again.
 
     Args:
-        function: Takes tensors `[rows, ...]`, returns one tensor `[rows, ...]`.
+        function: Takes tensors `[rows, ...]`, and some as they are; returns one `[rows, ...]`.
         inputs: Tensors with the same number of rows.
         chunk: How many rows at a time; as many as are fast if None.
-        columns: How many columns the function's matrices have, if that is known.
+        whole: Tensors that it is given as they are; first of all what rows are compared with. All
+            that a gradient flows to has to be here: TensorFlow loses it on the way to others.
     """
     rows = ops.shape(inputs[0])[0]
+    columns = ops.shape(whole[0])[0] if len(whole) else rows
     chunk = _fast(inputs[0], columns) if chunk is None else chunk
     if chunk is None or (isinstance(rows, int) and rows <= chunk):
-        return function(*inputs)
+        return function(*inputs, *whole)
     from keras import remat
 
     count = (rows + chunk - 1) // chunk
     pieces = tuple(_pieces(x, count, chunk, count * chunk - rows) for x in inputs)
     again = remat(function)
-    result = ops.map(lambda piece: again(*piece), pieces)
+    result = ops.map(lambda piece: again(*piece, *whole), pieces)
     return ops.reshape(result, (-1, *result.shape[2:]))[:rows]
 
 

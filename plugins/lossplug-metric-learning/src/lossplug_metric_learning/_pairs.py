@@ -72,33 +72,43 @@ def per_anchor(
             for all of which the second one waits.
     """
     mine, match = chosen(Mining, mining), chosen(Matching, matching)
+    weights = own.get("weights", {})
 
-    def rows_of(anchors: Any, labels: Any, places: Any) -> tuple[Rows, Any]:
-        rows = _compared(pairs._replace(anchors=anchors, labels=labels), places, match)
-        measured, offset = measure(distance, anchors, pairs.references)
+    def rows_of(anchors: Any, labels: Any, places: Any, references: Any) -> tuple[Rows, Any]:
+        of_chunk = pairs._replace(anchors=anchors, labels=labels, references=references)
+        rows = _compared(of_chunk, places, match)
+        measured, offset = measure(distance, anchors, references)
         of_class = rows.positive
         rows = rows._replace(measured=measured, offset=offset)
         return (rows if mine is None else mine(rows)), of_class
 
-    def one(anchors: Any, labels: Any, places: Any) -> Any:
-        return first(rows_of(anchors, labels, places)[0], **own)  # type: ignore[misc]
+    def given(values: Sequence[Any]) -> Mapping[str, Any]:
+        return {**own, "weights": dict(zip(weights, values, strict=True))} if weights else own
+
+    def one(anchors: Any, labels: Any, places: Any, references: Any, *values: Any) -> Any:
+        rows, _ = rows_of(anchors, labels, places, references)
+        return first(rows, **given(values))  # type: ignore[misc]
 
     inputs = (pairs.anchors, pairs.labels, pairs.places)
-    references = ops.shape(pairs.references)[0]
-    found = None if first is None else over_chunks(one, inputs, chunk, references)
+    whole = (pairs.references, *weights.values())
+    found = None if first is None else over_chunks(one, inputs, chunk, whole=whole)
 
-    def columns(anchors: Any, labels: Any, places: Any, of_anchors: Any = None) -> Any:
-        rows, of_class = rows_of(anchors, labels, places)
-        rows = rows._replace(of_anchors=of_anchors, of_references=found)
-        result = function(rows, **own)
+    def columns(anchors: Any, labels: Any, places: Any, *rest: Any) -> Any:
+        of_anchors, of_references = None, None
+        if found is not None:
+            of_anchors, *rest, of_references = rest
+        rows, of_class = rows_of(anchors, labels, places, rest[0])
+        rows = rows._replace(of_anchors=of_anchors, of_references=of_references)
+        result = function(rows, **given(rest[1:]))
         groups = [result] if isinstance(result, Terms) else result
         sums = [column for group in groups for column in counted(group, average)]
         if average == "classes":
             sums.append(1.0 + ops.sum(ops.cast(of_class, anchors.dtype), axis=1))
         return ops.stack(sums, axis=1)
 
-    inputs = inputs if found is None else (*inputs, found)
-    sums = over_chunks(columns, inputs, chunk, references)
+    if found is not None:
+        inputs, whole = (*inputs, found), (*whole, found)
+    sums = over_chunks(columns, inputs, chunk, whole=whole)
     of_groups = [sums[:, i] for i in range(sums.shape[1])]
     alike = of_groups.pop() if average == "classes" else None
     pieces = zip(of_groups[::2], of_groups[1::2], strict=True)

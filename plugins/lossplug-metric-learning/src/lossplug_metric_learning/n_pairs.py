@@ -84,7 +84,7 @@ def n_pairs(
         y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True
     )
 
-    def values(rows: Any, of_rows: Any, places: Any) -> Any:
+    def values(rows: Any, of_rows: Any, places: Any, positives: Any) -> Any:
         wanted = _wanted(of_rows, labels, places, rows.dtype)
         logits = ops.matmul(rows, ops.transpose(positives))
         # The largest is taken off first: small losses would drown in the rounding of large logits.
@@ -92,7 +92,7 @@ def n_pairs(
         return ops.logsumexp(logits, axis=1) - ops.sum(wanted * logits, axis=1)
 
     places = ops.arange(ops.shape(anchors)[0])
-    found = over_chunks(values, (anchors, labels, places), chunk)
+    found = over_chunks(values, (anchors, labels, places), chunk, whole=(positives,))
     regularize = chosen(Regularizer, regularizer)
     if regularize is None:
         return found

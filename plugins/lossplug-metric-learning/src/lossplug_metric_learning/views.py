@@ -106,7 +106,7 @@ def _found(
     scale = 1.0 / like(temperature, left)
     candidates = right if hard is None else ops.concatenate([right, hard], axis=0)
 
-    def values(rows: Any, own: Any, of_rows: Any) -> Any:
+    def values(rows: Any, own: Any, of_rows: Any, candidates: Any, scale: Any) -> Any:
         negative = ops.not_equal(of_rows[:, None], labels[None, :])
         if hard is not None:
             hard_ones = ops.ones((ops.shape(rows)[0], ops.shape(hard)[0]), dtype="bool")
@@ -115,7 +115,7 @@ def _found(
         to_own = scale * ops.sum(rows * own, axis=1)
         return ops.softplus(log_sum_exp(logits, negative) - to_own)
 
-    return over_chunks(values, (left, right, labels), chunk)
+    return over_chunks(values, (left, right, labels), chunk, whole=(candidates, scale))
 
 
 def _scale_and_bias(initial_scale: float, initial_bias: float) -> Mapping[str, Weight]:
@@ -191,11 +191,11 @@ def siglip(
     scale = ops.exp(like(weights["log_scale"], images))
     bias = like(weights["bias"], images)
 
-    def values(rows: Any, own: Any, of_rows: Any) -> Any:
+    def values(rows: Any, own: Any, of_rows: Any, texts: Any, scale: Any, bias: Any) -> Any:
         negative = ops.not_equal(of_rows[:, None], labels[None, :])
         logits = scale * ops.matmul(rows, ops.transpose(texts)) + bias
         of_own = scale * ops.sum(rows * own, axis=1) + bias
         others = ops.sum(ops.where(negative, ops.softplus(logits), 0.0), axis=1)
         return ops.softplus(-of_own) + others
 
-    return over_chunks(values, (images, texts, labels), chunk)
+    return over_chunks(values, (images, texts, labels), chunk, whole=(texts, scale, bias))
