@@ -11,16 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import lossplug_metric_learning
 from lossplug_core import TrainingModel, get_loss
+from lossplug_core._alternatives import alternatives_of
 from lossplug_core.errors import DataError
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import contrastive, cross_batch_memory, supcon, triplet_semi_hard
+from lossplug_metric_learning import cross_batch_memory
+from lossplug_metric_learning.memory import Inner
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 
 BATCH, FEATURES = 6, 3
 LOSSES = ("contrastive", "supcon", "triplet_semi_hard")
 every = pytest.mark.parametrize("loss", LOSSES)
+of_any_loss = pytest.mark.parametrize("loss", dict(alternatives_of(Inner).functions))
 
 
 # The oracle: a list of samples, and loops over it
@@ -31,19 +35,19 @@ def unit(vectors):
     return vectors / np.where(length > 0, length, 1)
 
 
-def of_anchor(z, label, references, loss, margin, temperature):
+def of_anchor(z, label, references, loss):
     """The value of one anchor, compared with `(embedding, label)`s."""
+    margin, temperature = (loss.parameters.get(name) for name in ("margin", "temperature"))
     positives = [r for r, other in references if other == label]
     negatives = [r for r, other in references if other != label]
-    if loss == "contrastive":
-        margin = 1.0 if margin is None else margin
+    if loss.name == "contrastive":
         costs = [np.sum((z - r) ** 2) for r in positives]
         costs += [max(margin - np.linalg.norm(z - r), 0) ** 2 for r in negatives]
-    elif loss == "supcon":
+    elif loss.name == "supcon":
         logits = [z @ r / temperature for r, _ in references]
         costs = [np.logaddexp.reduce(logits) - z @ r / temperature for r in positives]
     else:
-        margin, costs = 0.2 if margin is None else margin, []
+        costs = []
         for to_positive in (np.sum((z - r) ** 2) for r in positives if negatives):
             to = [np.sum((z - r) ** 2) for r in negatives]
             chosen = min([d for d in to if d > to_positive], default=max(to))
@@ -108,10 +112,10 @@ CASES = [
     for name, weights in MEMORIES.items()
     if loss == "contrastive" or len(weights["labels"]) == 12
 ] + [
-    case("contrastive-margin", MEMORIES["wraps"], margin=0.5),
+    case("contrastive-margin", MEMORIES["wraps"], loss={"name": "contrastive", "margin": 0.5}),
     case("contrastive-raw", MEMORIES["wraps"], y_pred=2 * EMBEDDINGS, normalize=False),
-    case("supcon-warm", MEMORIES["wraps"], loss="supcon", temperature=1.5),
-    case("triplet-margin", MEMORIES["wraps"], loss="triplet_semi_hard", margin=1.5),
+    case("supcon-warm", MEMORIES["wraps"], loss={"name": "supcon", "temperature": 1.5}),
+    case("triplet-margin", MEMORIES["wraps"], loss={"name": "triplet_semi_hard", "margin": 1.5}),
     case("column", MEMORIES["wraps"], LABELS[:, None]),
 ]
 
@@ -175,7 +179,7 @@ def empty(size, features=FEATURES):
 
 
 batches = st.lists(st.sampled_from([2, 5]), min_size=1, max_size=6)
-law = settings(max_examples=20, deadline=None, derandomize=True)
+law = settings(max_examples=10, deadline=None, derandomize=True)
 
 
 @law
@@ -195,7 +199,7 @@ def test_the_memory_is_the_last_samples(sizes, memory_size):
     assert {n: w.dtype for n, w in weights.items()} == {n: w.dtype for n, w in empty(1).items()}
 
 
-@every
+@of_any_loss
 def test_unfilled_slots_never_count(loss):
     """Whatever is in them, and however many they are."""
     expected, _ = step(memory_of(9, filled=3), LABELS, EMBEDDINGS, loss=loss)
@@ -211,14 +215,7 @@ def memory_of(size, filled):
     return known
 
 
-SQUARE = {
-    "contrastive": partial(contrastive, normalize=True),
-    "supcon": supcon,
-    "triplet_semi_hard": triplet_semi_hard,
-}
-
-
-@every
+@of_any_loss
 @law
 @given(
     arrays("int32", BATCH, elements=st.integers(0, 3)),
@@ -228,14 +225,16 @@ SQUARE = {
 def test_on_an_empty_memory_it_is_the_loss_of_the_batch(loss, y_true, seed, memory_size):
     y_pred = np.random.default_rng(seed).normal(size=(BATCH, FEATURES)).astype("float32")
     received, _ = step(empty(memory_size), y_true, y_pred, loss=loss)
-    expected = keras.ops.convert_to_numpy(SQUARE[loss](keras.ops.convert_to_tensor(y_true), y_pred))
+    of_batch = getattr(lossplug_metric_learning, loss)
+    expected = of_batch(keras.ops.convert_to_tensor(y_true), y_pred, normalize=True)
+    expected = keras.ops.convert_to_numpy(expected)
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=2e-5)
 
 
 ROOM = memory(12, 6, 6)  # nothing is overwritten
 
 
-@every
+@of_any_loss
 @law
 @given(st.permutations(range(BATCH)))
 def test_order_does_not_matter(loss, order):
@@ -244,7 +243,7 @@ def test_order_does_not_matter(loss, order):
     np.testing.assert_allclose(permuted, expected[order], rtol=1e-4, atol=1e-5)
 
 
-@every
+@of_any_loss
 def test_two_steps_are_one_step_after_the_other(loss):
     """Anchors of the second batch see the first batch, and the first does not see the second."""
     _, after = step(empty(12), LABELS[:3], EMBEDDINGS[:3], loss=loss)
@@ -338,3 +337,23 @@ def test_a_resumed_training_goes_on_exactly(tmp_path):
     resumed = keras.models.load_model(tmp_path / "half.keras")
     _, second = trained(2, model=resumed)
     np.testing.assert_allclose(first + second, straight, rtol=1e-6)
+
+
+# What it was
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"loss": "supcon", "margin": 1.5, "temperature": 0.2}, ("supcon", "temperature", 0.2)),
+        ({"loss": "contrastive", "margin": 0.5}, ("contrastive", "margin", 0.5)),
+        ({"loss": "contrastive", "margin": None}, ("contrastive", "margin", 1.0)),
+        ({"temperature": 0.1}, ("contrastive", "margin", 1.0)),
+    ],
+    ids=str,
+)
+def test_parameters_of_the_first_version_are_understood(old, new):
+    spec = spec_of(cross_batch_memory)
+    migrated = validate(spec, spec.migrate(1, {"embedding_size": 3, **old}))
+    name, parameter, value = new
+    assert (migrated["loss"].name, migrated["loss"].parameters[parameter]) == (name, value)

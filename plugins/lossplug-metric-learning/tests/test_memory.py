@@ -34,7 +34,7 @@ def largest(function):
         contrastive,
         supcon,
         triplet_semi_hard,
-        partial(triplet_semi_hard, distance="euclidean", average="pairs"),
+        partial(triplet_semi_hard, distance="euclidean", average="terms"),
     ],
     ids=["contrastive", "supcon", "triplet", "triplet-euclidean-pairs"],
 )

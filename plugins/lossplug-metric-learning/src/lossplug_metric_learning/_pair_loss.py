@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from lossplug_core import PositiveInt, loss
@@ -93,7 +93,7 @@ def pair_loss(
     average: str = "anchors",
     first: Callable[..., Any] | None = None,
     without: frozenset[str] = frozenset(),
-    stops_gradient: Callable[[Mapping[str, Any]], bool] = lambda parameters: False,
+    stops_gradient: Callable[[Mapping[str, Any]], bool] | None = None,
     **declared: Any,
 ) -> Callable[[_F], _F]:
     """Make a loss of labels and embeddings from a function of one `Rows`.
@@ -123,52 +123,75 @@ def pair_loss(
 
     def mark(function: _F) -> _F:
         own = _keywords(function)
-        added = {
-            name: inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=kind
-            )
-            for name, (kind, _) in _SHARED.items()
-            if name not in without
-        }
+        shared = {name: default for name, default in defaults.items() if name not in without}
         fixed = {name: default for name, default in defaults.items() if name in without}
-        signature = inspect.Signature(
-            [*_leading("y_true", "y_pred"), *own.values(), *added.values()]
+        of_batch = _of_batch(function, own, shared, fixed, first)
+        setattr(of_batch, OF_PAIRS, _of_pairs(function, own, shared, first))
+        declared["stops_gradient"] = lambda given: (
+            _weighs(given) or (stops_gradient is not None and stops_gradient(given))
         )
-
-        def of_pairs(pairs: Pairs, **given: Any) -> Any:
-            complete = _complete(of_pairs.__signature__, given, pairs)  # type: ignore[attr-defined]
-            return per_anchor(
-                function, pairs, {n: complete.pop(n) for n in own}, first=first, **complete
-            )
-
-        @functools.wraps(function)
-        def wrapper(y_true: Any, y_pred: Any, **given: Any) -> Any:
-            chosen_ones = {**fixed, **_complete(signature, given, y_true, y_pred)}
-            mine = {name: chosen_ones.pop(name) for name in own}
-            scaled = chosen_ones.pop("normalize") or chosen_ones["distance"] == "cosine"
-            regularize = chosen(Regularizer, chosen_ones.pop("regularizer"))
-            labels, embeddings = labelled_embeddings(
-                y_true, y_pred, normalize=scaled, multi_hot="matching" not in without
-            )
-            pairs = pairs_in_batch(labels, embeddings)
-            values = per_anchor(function, pairs, mine, first=first, **chosen_ones)
-            if regularize is None:
-                return values
-            _, raw = labelled_embeddings(y_true, y_pred, normalize=False, multi_hot=True)
-            return values + regularize(raw)
-
-        _describe(wrapper, signature)
-        wrapper.__doc__ = _documented(function.__doc__ or "", added)
-        of_memory = [
-            p for n, p in added.items() if n not in ("normalize", "matching", "regularizer")
-        ]
-        _describe(of_pairs, inspect.Signature([*_leading("pairs"), *own.values(), *of_memory]))
-        of_pairs.__name__ = function.__name__
-        setattr(wrapper, OF_PAIRS, of_pairs)
-        declared["stops_gradient"] = lambda given: _weighs(given) or stops_gradient(given)
-        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(wrapper)
+        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(of_batch)
 
     return mark
+
+
+def _of_batch(
+    function: _F,
+    own: Mapping[str, inspect.Parameter],
+    shared: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    first: Callable[..., Any] | None,
+) -> _F:
+    """The function as a loss of a batch, with the shared parameters."""
+
+    @functools.wraps(function)
+    def of_batch(y_true: Any, y_pred: Any, **given: Any) -> Any:
+        complete = {**fixed, **_complete(signature, given, y_true, y_pred)}
+        mine = {name: complete.pop(name) for name in own}
+        to_length_1 = complete.pop("normalize") or complete["distance"] == "cosine"
+        regularize = chosen(Regularizer, complete.pop("regularizer"))
+        read = functools.partial(
+            labelled_embeddings, y_true, y_pred, multi_hot="matching" in shared
+        )
+        values = per_anchor(
+            function, pairs_in_batch(*read(normalize=to_length_1)), mine, first=first, **complete
+        )
+        return values if regularize is None else values + regularize(read(normalize=False)[1])
+
+    parameters = [*own.values(), *_parameters(shared)]
+    signature = inspect.Signature([*_leading("y_true", "y_pred"), *parameters])
+    _describe(of_batch, signature)
+    of_batch.__doc__ = _documented(function.__doc__ or "", shared)
+    return typing.cast(_F, of_batch)
+
+
+def _of_pairs(
+    function: Callable[..., Any],
+    own: Mapping[str, inspect.Parameter],
+    shared: Mapping[str, Any],
+    first: Callable[..., Any] | None,
+) -> Callable[..., Any]:
+    """The function as a loss of given pairs, with the shared parameters that are not of a batch."""
+
+    def of_pairs(pairs: Pairs, **given: Any) -> Any:
+        complete = _complete(signature, given, pairs)
+        mine = {name: complete.pop(name) for name in own}
+        return per_anchor(function, pairs, mine, first=first, **complete)
+
+    of_batch = ("normalize", "matching", "regularizer")
+    rest = {name: default for name, default in shared.items() if name not in of_batch}
+    signature = inspect.Signature([*_leading("pairs"), *own.values(), *_parameters(rest)])
+    _describe(of_pairs, signature)
+    of_pairs.__name__ = function.__name__
+    return of_pairs
+
+
+def _parameters(defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(name, kind, default=default, annotation=_SHARED[name][0])
+        for name, default in defaults.items()
+    ]
 
 
 def _weighs(parameters: Mapping[str, Any]) -> bool:
@@ -208,18 +231,19 @@ def _complete(
     return dict(list(bound.arguments.items())[len(leading) :])
 
 
-def _documented(docstring: str, added: Mapping[str, Any]) -> str:
+def _documented(docstring: str, names: Iterable[str]) -> str:
     """A docstring, with the arguments that all pair losses share."""
     text = inspect.cleandoc(docstring)
-    shared = "\n".join(f"{name}: {_SHARED[name][1]}" for name in added)
+    shared = "\n".join(f"{name}: {_SHARED[name][1]}" for name in names)
     before, args, after = text.partition("\nArgs:\n")
     if not args:
         before, _, after = text.partition("\nExample:\n")
         after = f"\nExample:\n{after}"
     own, example, rest = after.partition("\nExample:\n")
+    own, _, raises = own.partition("\nRaises:\n")
     return (
         f"{before}\nArgs:\n{_indented(_TARGETS)}\n{own.rstrip()}\n{_indented(shared)}\n"
-        f"{_RETURNS}{example}{rest}\n"
+        f"{_RETURNS}{raises}{example}{rest}\n"
     )
 
 
