@@ -10,6 +10,7 @@ from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, spher
 from lossplug_metric_learning.memory import cross_batch_memory
 from lossplug_metric_learning.multi_similarity import multi_similarity
 from lossplug_metric_learning.n_pairs import n_pairs
+from lossplug_metric_learning.neighbours import nca, soft_nearest_neighbour
 from lossplug_metric_learning.nt_xent import nt_xent
 from lossplug_metric_learning.proxies import proxy_anchor, proxy_nca
 from lossplug_metric_learning.soft_triple import soft_triple
@@ -28,12 +29,14 @@ __all__ = [
     "info_nce",
     "multi_similarity",
     "n_pairs",
+    "nca",
     "norm_softmax",
     "nt_xent",
     "pair_contrastive",
     "proxy_anchor",
     "proxy_nca",
     "siglip",
+    "soft_nearest_neighbour",
     "soft_triple",
     "sphereface",
     "subcenter_arcface",

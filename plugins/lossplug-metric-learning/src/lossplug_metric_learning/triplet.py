@@ -8,12 +8,14 @@ from lossplug_core import NonNegative, ops
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import Rows, Terms, terms
+from lossplug_metric_learning._triplets import (
+    count_up_to,
+    each_positive,
+    with_few_positives,
+    with_slope,
+)
 
 __all__ = ["triplet_semi_hard"]
-
-_MOST_STEPS = 20
-"""Steps of a search in a batch of unknown size: enough for a million samples."""
-
 
 _AVERAGES = {"pairs": "terms"}
 
@@ -77,34 +79,64 @@ def triplet_semi_hard(rows: Rows, *, margin: NonNegative = 0.2) -> Terms:
     Reference:
         Schroff, Kalenichenko, Philbin: FaceNet, 2015, arXiv:1503.03832
     """
+    margin = like(margin, rows.measured)
+    fixed = rows._replace(measured=ops.stop_gradient(rows.distances), offset=None)
+    total, nonzero, slope = with_few_positives(
+        rows.positive, lambda: _one_by_one(fixed, margin), lambda: _sorted(fixed, margin)
+    )
+    pairs = ops.logical_and(rows.positive, rows.with_negatives[:, None])
+    total = with_slope(total, slope, rows.distances)
+    return Terms(total, terms(rows.measured, pairs, rows.weight).count, lambda: nonzero)
+
+
+def _one_by_one(rows: Rows, margin: Any) -> tuple[Any, ...]:
+    """Total, nonzero, and the slope in the distances, one positive of each anchor at a time."""
+    to_negatives = ops.where(rows.negative, rows.distances, float("inf"))
+    farthest = ops.max(ops.where(rows.negative, rows.distances, -float("inf")), 1, keepdims=True)
+    none = ops.logical_not(ops.isfinite(farthest))
+
+    def step(here: Any, distance: Any, total: Any, nonzero: Any, slope: Any) -> Any:
+        beyond = ops.where(to_negatives > distance, to_negatives, float("inf"))
+        nearest = ops.min(beyond, axis=1, keepdims=True)
+        nearest = ops.where(ops.isfinite(nearest), nearest, farthest)
+        hinge = ops.maximum(distance - nearest + margin, 0.0)
+        hinge = ops.where(ops.logical_or(none, ops.logical_not(ops.isfinite(distance))), 0.0, hinge)
+        active = ops.sign(hinge)
+        if rows.weight is not None:
+            own = ops.sum(ops.where(here, rows.weight, 0.0), axis=1, keepdims=True)
+            hinge, active = own * hinge, own * active
+        met = ops.cast(ops.equal(to_negatives, nearest), active.dtype)  # several, if they tie
+        share = active / ops.maximum(ops.sum(met, axis=1, keepdims=True), 1.0)
+        slope = slope + ops.where(here, active, -share * met)
+        return total + hinge[:, 0], nonzero + active[:, 0], slope
+
+    zeros = ops.zeros_like(rows.distances)
+    of_rows = ops.sum(zeros, axis=1)
+    return each_positive(rows, step, (of_rows, of_rows, zeros))
+
+
+def _sorted(rows: Rows, margin: Any) -> tuple[Any, ...]:
+    """The same, by sorting."""
     distances = rows.distances
-    beyond = distances - _semi_hard(distances, rows.negative)
-    hinge = ops.maximum(beyond + like(margin, beyond), 0.0)
-    triplets = ops.logical_and(rows.positive, rows.with_negatives[:, None])
-    return terms(hinge, triplets, rows.weight)
-
-
-def _semi_hard(distances: Any, negative: Any) -> Any:
-    """For each anchor and other sample, the distance of the closest negative beyond that sample.
-
-    If there is none, that of the farthest negative. Sorting keeps this at O(batch²) memory.
-    """
-    to_negatives = ops.where(negative, distances, float("inf"))
+    to_negatives = ops.where(rows.negative, distances, float("inf"))
     order = ops.argsort(to_negatives, axis=1)
     ascending = ops.take_along_axis(to_negatives, order, axis=1)
-    farthest = ops.sum(ops.cast(negative, "int32"), axis=1, keepdims=True) - 1
-    place = ops.minimum(_count_up_to(distances, ascending), ops.maximum(farthest, 0))
-    return ops.take_along_axis(distances, ops.take_along_axis(order, place, axis=1), axis=1)
+    last = ops.sum(ops.cast(rows.negative, "int32"), axis=1, keepdims=True) - 1
+    place = ops.minimum(count_up_to(distances, ascending), ops.maximum(last, 0))
+    met = ops.take_along_axis(order, place, axis=1)
+    hinge = distances - ops.take_along_axis(distances, met, axis=1) + margin
+    pairs = ops.logical_and(rows.positive, last >= 0)
+    hinge = ops.where(pairs, ops.maximum(hinge, 0.0), 0.0)
+    active = ops.sign(hinge)
+    if rows.weight is not None:
+        hinge, active = rows.weight * hinge, rows.weight * active
+    often = _sum_at(met, active)
+    return ops.sum(hinge, axis=1), ops.sum(active, axis=1), active - often
 
 
-def _count_up_to(limits: Any, ascending: Any) -> Any:
-    """How many numbers of each ascending row are at most each limit: a binary search by rows."""
-    size = ops.shape(ascending)[1]
-    steps = size.bit_length() if isinstance(size, int) else _MOST_STEPS
-    count = ops.zeros_like(limits, dtype="int32")
-    for step in reversed(range(steps)):
-        more = count + 2**step
-        last = ops.take_along_axis(ascending, ops.minimum(more, size) - 1, axis=1)
-        fits = ops.logical_and(ops.less_equal(more, size), ops.less_equal(last, limits))
-        count = ops.where(fits, more, count)
-    return count
+def _sum_at(places: Any, values: Any) -> Any:
+    """The sum of each row's values at each place."""
+    rows, columns = ops.shape(values)[0], ops.shape(values)[1]
+    at = ops.cast(places, "int32") + columns * ops.arange(rows, dtype="int32")[:, None]
+    sums = ops.segment_sum(ops.reshape(values, (-1,)), ops.reshape(at, (-1,)), rows * columns)
+    return ops.reshape(sums, (rows, columns))

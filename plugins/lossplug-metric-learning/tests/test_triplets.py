@@ -1,0 +1,175 @@
+"""What the losses of triplets and of ranked lists compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lossplug_core.errors import ParameterError
+from lossplug_core.testing import parametrize_with_checks
+from lossplug_metric_learning import _triplets, triplet_margin, triplet_semi_hard
+from numerics import Case, check_finite, check_gradient, check_jit, check_values
+from pair_oracles import oracle_triplet
+from triplets_oracles import oracle_triplet_margin
+
+RANDOM = np.random.default_rng(7)
+EMBEDDINGS = RANDOM.normal(size=(9, 3))
+LABELS = np.array([0, 1, 0, 2, 1, 0, 3, 1, 1])
+MULTI_HOT = (RANDOM.random((9, 4)) < 0.4).astype("int32")
+
+ON = {
+    triplet_margin: (
+        oracle_triplet_margin,
+        [
+            {},
+            {"margin": 0.0},
+            {"margin": 1.5},
+            {"average": "nonzero"},
+            {"average": "anchors"},
+            {"normalize": False},
+            {"distance": "cosine"},
+            {"distance": "inner_product", "normalize": False},
+            {"triplets": "semi_hard", "margin": 0.6},
+            {"triplets": "semi_hard", "margin": 0.6, "average": "nonzero"},
+            {"triplets": "hard"},
+            {"triplets": "hard", "smooth": True},
+            {"triplets": "hard", "margin": 0.0, "average": "anchors", "smooth": True},
+            {"triplets": "easy_positive"},
+            {"triplets": "easy_positive", "smooth": True},
+            {"mining": "multi_similarity"},
+            {"mining": "semi_hard", "triplets": "hard", "smooth": True, "margin": 0.0},
+        ],
+    ),
+}
+CASES = [
+    Case(str(parameters), loss, LABELS, EMBEDDINGS, oracle, parameters)
+    for loss, (oracle, rows) in ON.items()
+    for parameters in rows
+]
+
+
+@pytest.mark.parametrize("check", [check_values, check_gradient])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case, check):
+    check(case)
+
+
+@pytest.mark.parametrize("loss", ON)
+def test_rows_of_several_labels(loss):
+    check_values(Case("several", loss, MULTI_HOT, EMBEDDINGS, ON[loss][0]))
+
+
+@pytest.mark.parametrize("loss", ON)
+def test_a_chunk_changes_nothing(loss):
+    whole = Case("whole", loss, LABELS, EMBEDDINGS, ON[loss][0])
+    parts = Case("parts", loss, LABELS, EMBEDDINGS, ON[loss][0], {"chunk": 4})
+    for received, expected in zip(parts.computed(), whole.computed(), strict=True):
+        np.testing.assert_allclose(received, expected, rtol=2e-5, atol=1e-6)
+    check_jit(parts)
+
+
+@parametrize_with_checks(
+    "metric-learning",
+    only=["oracle"],
+    oracles={
+        "triplet_margin": {
+            None: oracle_triplet_margin,
+            "pytorch-metric-learning": oracle_triplet_margin,
+            "tensorflow-addons": oracle_triplet_margin,
+        },
+        "triplet_semi_hard": {None: oracle_triplet, "tensorflow-addons": oracle_triplet},
+    },
+)
+def test_agrees_on_drawn_data(loss, check):
+    check(loss)
+
+
+BATCHES = {
+    "one-sample": (LABELS[:1], EMBEDDINGS[:1]),
+    "two-of-one-class": (np.array([4, 4]), EMBEDDINGS[:2]),
+    "one-class": (np.zeros(9, "int32"), EMBEDDINGS),
+    "no-positives": (np.arange(9), EMBEDDINGS),
+    "all-equal": (LABELS, np.full((9, 3), 0.7)),
+    "all-zero": (LABELS, np.zeros((9, 3))),
+    "one-zero": (LABELS, EMBEDDINGS * (np.arange(9) != 2)[:, None]),
+    "duplicates": (LABELS, EMBEDDINGS[[0, 0, 0, 1, 1, 1, 2, 3, 2]]),
+    "huge": (LABELS, EMBEDDINGS * 1e4),
+    "tiny": (LABELS, EMBEDDINGS * 1e-20),
+}
+BEYOND = {"semi_hard", "easy_positive"}
+"""Of samples just as far as each other, rounding decides which is beyond the other."""
+DEGENERATE = [
+    Case(f"{name}-{parameters}", loss, *batch, oracle, parameters)
+    for loss, (oracle, rows) in ON.items()
+    for parameters in rows
+    for name, batch in BATCHES.items()
+    if not (name in ("duplicates", "one-zero") and BEYOND & set(parameters.values()))
+]
+
+
+@pytest.mark.parametrize("check", [check_values, check_finite])
+@pytest.mark.parametrize("case", DEGENERATE, ids=str)
+def test_degenerate_batch(case, check):
+    check(case)
+
+
+# Two ways to add up triplets
+
+FEW_CLASSES = RANDOM.integers(0, 3, 24)
+MANY = [
+    (triplet_margin, oracle_triplet_margin, {}),
+    (triplet_margin, oracle_triplet_margin, {"average": "nonzero", "margin": 0.5}),
+    (triplet_margin, oracle_triplet_margin, {"mining": "distance_weighted"}),
+    (triplet_margin, oracle_triplet_margin, {"triplets": "semi_hard", "margin": 0.5}),
+    (triplet_margin, oracle_triplet_margin, {"triplets": "semi_hard", "average": "nonzero"}),
+    (triplet_margin, oracle_triplet_margin, {"distance": "inner_product", "normalize": False}),
+    (triplet_margin, oracle_triplet_margin, {"average": "nonzero", "margin": 0.0}),
+    (triplet_semi_hard, oracle_triplet, {}),
+    (triplet_semi_hard, oracle_triplet, {"average": "nonzero", "margin": 0.5}),
+    (triplet_semi_hard, oracle_triplet, {"mining": "distance_weighted"}),
+]
+# Whole numbers, whose distances are equal to the last bit where they are equal.
+LINE = np.array([0, 2, -2, 2, 3, -5, 9, -9, 4, 4, -4, 0, 1, -1, 3, -3])[:, None].astype("float64")
+TIES = [
+    {"distance": distance, "normalize": False, "margin": margin, "average": average, **more}
+    for distance in ("euclidean", "squared_euclidean")
+    for margin in (0.0, 2.0, 5.0)
+    for average in ("terms", "nonzero")
+    for more in ({}, {"triplets": "semi_hard"})
+]
+
+
+@pytest.fixture(params=[0.0, 100.0], ids=["many-positives", "few-positives"])
+def way(request, monkeypatch):
+    """Either way of adding up, whatever the batch."""
+    monkeypatch.setattr(_triplets, "_FEW", request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("check", [check_values, check_gradient])
+@pytest.mark.parametrize(("loss", "oracle", "parameters"), MANY, ids=str)
+def test_both_ways_give_the_same(way, check, loss, oracle, parameters):
+    if check is check_gradient and "mining" in parameters:
+        pytest.skip("how much a negative counts has no gradient, by design")
+    embeddings = np.random.default_rng(3).normal(size=(24, 4))
+    check(Case("", loss, FEW_CLASSES, embeddings, oracle, parameters))
+
+
+@pytest.mark.parametrize("parameters", TIES, ids=str)
+def test_both_ways_agree_at_ties(way, parameters):
+    labels = np.arange(16) % 3
+    check_values(Case("", triplet_margin, labels, LINE, oracle_triplet_margin, parameters))
+
+
+def test_a_small_loss_of_large_distances_is_exact(way):
+    """Nothing is subtracted that is far larger than the loss."""
+    embeddings = np.random.default_rng(3).normal(size=(24, 4))
+    parameters = {"margin": 0.01, "average": "nonzero", "normalize": False}
+    case = Case("", triplet_margin, FEW_CLASSES, embeddings + 3, oracle_triplet_margin, parameters)
+    check_values(case)
+
+
+@pytest.mark.parametrize("triplets", ["all", "semi_hard"])
+def test_no_softplus_of_all_triplets(triplets):
+    with pytest.raises(ParameterError, match="hard"):
+        triplet_margin(LABELS, EMBEDDINGS, triplets=triplets, smooth=True)
