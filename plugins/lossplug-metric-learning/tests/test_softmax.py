@@ -10,9 +10,15 @@ import pytest
 
 from lossplug_core.spec import spec_of
 from lossplug_core.testing import parametrize_with_checks
-from lossplug_metric_learning import circle, multi_similarity, nt_xent
+from lossplug_metric_learning import circle, multi_similarity, nca, nt_xent, soft_nearest_neighbour
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
-from softmax_oracles import oracle_circle, oracle_multi_similarity, oracle_nt_xent
+from softmax_oracles import (
+    oracle_circle,
+    oracle_multi_similarity,
+    oracle_nca,
+    oracle_nt_xent,
+    oracle_soft_nearest_neighbour,
+)
 
 RANDOM = np.random.default_rng(7)
 EMBEDDINGS = RANDOM.normal(size=(9, 3))
@@ -22,6 +28,8 @@ ORACLES = {
     nt_xent: oracle_nt_xent,
     multi_similarity: oracle_multi_similarity,
     circle: oracle_circle,
+    nca: oracle_nca,
+    soft_nearest_neighbour: oracle_soft_nearest_neighbour,
 }
 MINED = {"mining": "multi_similarity"}
 PARAMETERS = {
@@ -53,6 +61,22 @@ PARAMETERS = {
         {"constant_weights": False, "average": "nonzero"},
         {"constant_weights": False, "average": "terms", **MINED},
         {"constant_weights": False, "distance": "inner_product", "gamma": 3.0},
+    ],
+    nca: [
+        {},
+        {"scale": 0.1},
+        {"scale": 20.0, "normalize": True},
+        {"objective": "probability"},
+        {"objective": "probability", "scale": 0.3, "average": "terms"},
+        {"distance": "euclidean", "average": "nonzero"},
+        {**MINED, "normalize": True},
+    ],
+    soft_nearest_neighbour: [
+        {},
+        {"temperature": 9.0},
+        {"temperature": 0.05, "normalize": True},
+        {"distance": "cosine", "average": "terms"},
+        {**MINED, "normalize": True, "temperature": 0.5},
     ],
 }
 CASES = [

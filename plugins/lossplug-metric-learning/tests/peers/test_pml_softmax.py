@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import circle, multi_similarity, nt_xent
+from lossplug_metric_learning import circle, multi_similarity, n_pairs, nca, nt_xent
 
 pytest.importorskip("pytorch_metric_learning")
 
@@ -109,6 +110,33 @@ def test_circle(average, batch):
     same(circle, peer, *BATCHES[batch], margin=0.25, gamma=16.0, average=average)
 
 
+WITH_POSITIVES = [name for name in BATCHES if name not in ("one-sample", "no-positives")]
+
+
+@pytest.mark.parametrize("batch", WITH_POSITIVES)
+def test_the_convention_of_nca(batch):
+    convention = spec_of(nca).conventions["pytorch-metric-learning"]
+    same(nca, losses.NCALoss(), *BATCHES[batch], **convention)
+
+
+def test_where_nca_differs():
+    """As the docstring says: theirs is NaN if no anchor has a positive."""
+    y_true, y_pred = BATCHES["no-positives"]
+    assert losses.NCALoss()(torch.tensor(y_pred), torch.tensor(y_true)).isnan()
+    complete = validate(spec_of(nca), {}, convention="pytorch-metric-learning")
+    assert keras.ops.convert_to_numpy(nca(y_true, y_pred, **complete)).tolist() == [0.0] * 12
+
+
+@pytest.mark.parametrize("average", REDUCERS)
+@pytest.mark.parametrize("batch", [name for name in APART if name in WITH_POSITIVES])
+@pytest.mark.parametrize("distance", ["cosine", "euclidean", "squared_euclidean"])
+def test_nca(distance, batch, average):
+    theirs, normalize = DISTANCES[distance]
+    peer = losses.NCALoss(0.7, distance=theirs, reducer=REDUCERS[average]())
+    parameters = {"distance": distance, "normalize": normalize, "average": average}
+    same(nca, peer, *BATCHES[batch], scale=0.7, **parameters)
+
+
 MINERS = {
     "multi_similarity": miners.MultiSimilarityMiner(),
     "pair_margin": miners.PairMarginMiner(0.5, 0.6, distance=distances.CosineSimilarity()),
@@ -129,3 +157,29 @@ def test_mining(batch, mining):
     if batch != "one-class":
         peer = losses.NTXentLoss(0.3, reducer=MeanReducer())
         same(nt_xent, peer, *arguments, temperature=0.3, average="terms", **mined)
+
+
+def first_pairs(labels):
+    """The first two samples of each class that has two, in the order of the classes."""
+    places = [np.flatnonzero(labels == label)[:2] for label in np.unique(labels)]
+    return np.array([each for each in places if len(each) == 2]).T
+
+
+@pytest.mark.parametrize("batch", ["8", "33", "64-many-classes", "two-views", "one-class"])
+def test_n_pairs(batch):
+    """They choose one pair of each class of a batch; given these pairs, both agree."""
+    y_true, y_pred = BATCHES[batch]
+    anchors, positives = first_pairs(y_true)
+
+    def of_pairs(x):
+        chosen = [keras.ops.take(x, places, axis=0) for places in (anchors, positives)]
+        values = n_pairs(y_true[anchors], dict(zip(("anchors", "positives"), chosen, strict=True)))
+        return keras.ops.mean(values)
+
+    value, gradient = value_and_gradient(of_pairs, y_pred)
+    x = torch.tensor(y_pred, dtype=torch.float64, requires_grad=True)
+    theirs = distances.DotProductSimilarity(normalize_embeddings=False)
+    expected = losses.NPairsLoss(distance=theirs)(x, torch.tensor(y_true.astype("int64")))
+    expected.backward()
+    np.testing.assert_allclose(value, expected.item(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-4, atol=1e-5)

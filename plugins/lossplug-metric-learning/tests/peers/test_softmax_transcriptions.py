@@ -12,7 +12,7 @@ import pytest
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import circle, multi_similarity, nt_xent
+from lossplug_metric_learning import circle, multi_similarity, nt_xent, soft_nearest_neighbour
 
 SIZES = [(8, 3, 2), (16, 2, 3), (33, 16, 5), (64, 32, 40)]  # samples, features, classes
 
@@ -83,6 +83,15 @@ def similarity_circle(labels, z, margin, gamma):
     return valid * (pull + np.log1p((np.exp(push) * negative).sum(axis=1)))
 
 
+def similarity_soft_nearest_neighbour(labels, z, temperature):
+    """Anchors without positives have value 0."""
+    squared = ((z[:, None] - z) ** 2).sum(axis=2)
+    positive, negative = masks(labels)
+    weights = np.exp(-squared / temperature) * (positive | negative)
+    share = (weights * positive).sum(axis=1) / weights.sum(axis=1)
+    return -np.log(1e-9 + share) * positive.any(axis=1)
+
+
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("temperature", [0.05, 0.5])
 def test_tensorflow_similarity_nt_xent(sizes, temperature):
@@ -126,6 +135,16 @@ def test_tensorflow_similarity_circle(sizes, gamma):
     labels, z = batch(*sizes)
     values = with_convention(circle, "tensorflow-similarity", labels, z, gamma=gamma)
     same(values, similarity_circle(labels, z.astype("float64"), 0.4, gamma))
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_tensorflow_similarity_soft_nearest_neighbour(sizes, temperature):
+    """At temperatures where its 1e-9 does not show."""
+    labels, z = batch(*sizes)
+    loss, name = soft_nearest_neighbour, "tensorflow-similarity"
+    values = with_convention(loss, name, labels, z, temperature=temperature)
+    same(values, similarity_soft_nearest_neighbour(labels, z.astype("float64"), temperature))
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

@@ -47,3 +47,24 @@ def oracle_circle(anchor: Anchor, *, margin, gamma, constant_weights, separate):
     if separate:
         return [np.logaddexp(0, positives) + np.logaddexp(0, negatives)]
     return [np.logaddexp(0, positives + negatives)]
+
+
+@of_pairs
+def oracle_nca(anchor: Anchor, *, scale, objective):
+    if not anchor.positives:
+        return []
+    positives = log_sum_exp(-scale * anchor.to(anchor.positives))
+    log_probability = positives - log_sum_exp(-scale * anchor.to(others(anchor)))
+    return [-log_probability if objective == "log_probability" else 1 - np.exp(log_probability)]
+
+
+@of_pairs
+def oracle_soft_nearest_neighbour(anchor: Anchor, *, temperature):
+    if not anchor.positives:
+        return []
+    everyone = log_sum_exp(-anchor.to(others(anchor)) / temperature)
+    return [everyone - log_sum_exp(-anchor.to(anchor.positives) / temperature)]
+
+
+def others(anchor: Anchor):
+    return anchor.positives + anchor.negatives
