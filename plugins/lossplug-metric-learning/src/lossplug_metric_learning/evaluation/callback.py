@@ -129,7 +129,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):  # type: ignore[misc]
         progress = self._progress(batches.count)
         embeddings, labels = [], []
         for done, (x, y) in enumerate(batches, start=1):
-            embedding = model.predict_on_batch(x)
+            embedding = model.predict_on_batch(keras.tree.map_structure(_of_this_backend, x))
             if not hasattr(embedding, "shape") or len(embedding.shape) != 2:
                 raise DataError(
                     f"The model {model.name!r} makes no embeddings of the data.",
@@ -197,6 +197,11 @@ class _Batches:
         for start in range(0, len(labels), self.batch_size):
             some = slice(start, start + self.batch_size)
             yield keras.tree.map_structure(lambda one, at=some: one[at], x), labels[some]
+
+
+def _of_this_backend(x: Any) -> Any:
+    """A tensor of another framework, such as of the one that reads the data, as NumPy."""
+    return x if ops.is_tensor(x) else np.asarray(x)
 
 
 def _numpy(x: Any) -> Any:
