@@ -92,9 +92,10 @@ def test_a_chunk_changes_nothing(loss, chunk):
         np.testing.assert_allclose(received, expected, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("labels", [LABELS, MULTI_HOT], ids=["labels", "multi-hot"])
 @pytest.mark.parametrize("loss", ORACLES)
-def test_a_chunk_compiled(loss):
-    check_jit(Case("jit", loss, LABELS, EMBEDDINGS, ORACLES[loss], {"chunk": 4}))
+def test_a_chunk_compiled(loss, labels):
+    check_jit(Case("jit", loss, labels, EMBEDDINGS, ORACLES[loss], {"chunk": 4}))
 
 
 BATCHES = {

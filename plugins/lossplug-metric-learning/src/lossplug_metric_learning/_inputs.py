@@ -33,7 +33,8 @@ def labelled_embeddings(
 
     Args:
         y_true: Labels, shape `[batch]` or `[batch, 1]`. Their dtype stays, so integers stay exact.
-            If rows of 0 and 1 are accepted as well, `[batch, labels]`, which stay as they are.
+            If rows of 0 and 1 are accepted as well, `[batch, labels]`, which become floats here:
+            TensorFlow has no gradient of a chunk that casts integers from outside of it.
         y_pred: Embeddings, shape `[batch, features]`.
         normalize: Scale each embedding to length 1.
         size: How many features there must be; any number if None.
@@ -46,7 +47,7 @@ def labelled_embeddings(
     several = multi_hot and len(labels.shape) == 2 and labels.shape[1] not in (1, None)
     of_rows = tuple(labels.shape[:1] if several else labels.shape)
     _check(of_rows, tuple(embeddings.shape), size)
-    labels = labels if several else ops.reshape(labels, (-1,))
+    labels = ops.cast(labels, embeddings.dtype) if several else ops.reshape(labels, (-1,))
     return labels, unit(embeddings) if normalize else embeddings
 
 

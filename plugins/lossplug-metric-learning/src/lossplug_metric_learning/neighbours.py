@@ -32,7 +32,8 @@ def nca(
     logarithm of the probability that all do, the default. An anchor without positives has value 0.
 
     Implementations disagree. pytorch-metric-learning normalises embeddings, and leaves anchors
-    without positives out of the mean, which is NaN if there are no others. `soft_nearest_neighbour` is the same with a temperature.
+    without positives out of the mean, which is NaN if there are no others.
+    `soft_nearest_neighbour` is the same with a temperature.
 
     Formula:
         $$\ell_i = -\log p_i \quad \text{or} \quad 1 - p_i, \qquad p_i =
