@@ -237,12 +237,15 @@ def sphereface(
         y_true, unscaled, weights["prototypes"], num_classes, embedding_size
     )
     scale, annealing = like(scale, embeddings), like(annealing, embeddings)
-    # This product has the gradient of the length, and, unlike a root of squares, no overflow.
-    length = scale * ops.sum(unscaled * embeddings, axis=1)
-    cosines = ops.matmul(embeddings, ops.transpose(vectors))
-    cosine = ops.sum(embeddings * classes.rows(vectors), axis=1)
-    own = (annealing * cosine + _falling_cosine(cosine, margin)) / (1.0 + annealing)
-    return classes.cross_entropy(length[:, None] * cosines, length * own)
+    rows = classes.rows(vectors)
+    # What an embedding of any length has, also a zero one, which has no angle: inner products.
+    # From 0 to pi the continued cosine falls m times as far as the cosine.
+    logits = ops.matmul(unscaled, ops.transpose(vectors))
+    falling = (annealing + margin) / (1.0 + annealing) * ops.sum(unscaled * rows, axis=1)
+    # The rest. This product has the gradient of the length and, unlike squares, no overflow.
+    length, cosine = ops.sum(unscaled * embeddings, axis=1), ops.sum(embeddings * rows, axis=1)
+    rest = (_falling_cosine(cosine, margin) - margin * cosine) / (1.0 + annealing)
+    return classes.cross_entropy(scale * logits, scale * (falling + length * rest))
 
 
 def _falling_cosine(cosine: Any, multiple: int) -> Any:
