@@ -44,6 +44,7 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "normalized_softmax",
             "nt_xent",
             "pair_contrastive",
+            "pn",
             "proxy_anchor",
             "proxy_nca",
             "ranked_list",

@@ -40,6 +40,7 @@ PLOTS = {
     "metric-learning/nca": "scale=0.5,1,2",
     "metric-learning/nt_xent": "temperature=0.1,0.5,1",
     "metric-learning/pair_contrastive": "margin=0.5,1,1.5",
+    "metric-learning/pn": "margin=0.5,1,2",
     "metric-learning/ranked_list": "margin=0.2,0.4,0.8",
     "metric-learning/soft_nearest_neighbour": "temperature=0.5,1,2",
     "metric-learning/supcon": "temperature=0.1,0.5,1",

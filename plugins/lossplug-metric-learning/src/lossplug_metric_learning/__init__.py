@@ -15,6 +15,7 @@ from lossplug_metric_learning.multi_similarity import multi_similarity
 from lossplug_metric_learning.n_pairs import n_pairs
 from lossplug_metric_learning.neighbours import nca, soft_nearest_neighbour
 from lossplug_metric_learning.nt_xent import nt_xent
+from lossplug_metric_learning.pn import pn
 from lossplug_metric_learning.proxies import proxy_anchor, proxy_nca
 from lossplug_metric_learning.ranked_list import ranked_list
 from lossplug_metric_learning.signal_to_noise import signal_to_noise
@@ -43,6 +44,7 @@ __all__ = [
     "norm_softmax",
     "nt_xent",
     "pair_contrastive",
+    "pn",
     "proxy_anchor",
     "proxy_nca",
     "ranked_list",

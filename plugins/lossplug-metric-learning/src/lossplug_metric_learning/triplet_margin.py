@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from lossplug_core import NonNegative, ops
 from lossplug_core.errors import ParameterError

@@ -8,12 +8,21 @@ import pytest
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import triplet_margin
+from lossplug_metric_learning import (
+    angular,
+    fast_ap,
+    generalized_lifted,
+    lifted_structure,
+    ranked_list,
+    signal_to_noise,
+    triplet_margin,
+    tuplet_margin,
+)
 
 pytest.importorskip("pytorch_metric_learning")
 
 import torch
-from pytorch_metric_learning import losses, miners
+from pytorch_metric_learning import losses, miners, regularizers
 from pytorch_metric_learning.distances import CosineSimilarity, LpDistance
 from pytorch_metric_learning.reducers import AvgNonZeroReducer, MeanReducer
 
@@ -28,6 +37,16 @@ BATCHES |= {
     "no-positives": (np.arange(6), RANDOM.normal(size=(6, 3))),
 }
 AVERAGES = {"terms": MeanReducer, "nonzero": AvgNonZeroReducer}
+
+
+class OnSphere:
+    """A loss of theirs that gets embeddings of length 1, and does not make them so itself."""
+
+    def __init__(self, peer):
+        self.peer = peer
+
+    def __call__(self, x, labels, chosen):
+        return self.peer(torch.nn.functional.normalize(x), labels, chosen)
 
 
 def compare(loss, peer, batch, parameters, miner=None, convention="pytorch-metric-learning"):
@@ -102,3 +121,99 @@ def test_triplet_margin_smooth(batch):
     parameters = {"triplets": "hard", "smooth": True, "average": "terms", "margin": 0.3}
     peer = losses.TripletMarginLoss(margin=0.3, smooth_loss=True, reducer=MeanReducer())
     compare(triplet_margin, peer, batch, parameters, miners.BatchHardMiner())
+
+
+ALL = list(BATCHES)
+WITH_NEGATIVES = [name for name in BATCHES if name != "one-class"]
+COMPLETE = ["(33, 16, 5)"]  # each anchor has a positive and a negative
+MEAN = {"average": "terms"}
+# Loss, theirs, parameters, batches.
+OTHERS = {
+    "lifted": (lifted_structure, losses.LiftedStructureLoss(), {}, ALL),
+    "lifted-margins": (
+        lifted_structure,
+        losses.LiftedStructureLoss(
+            neg_margin=0.8,
+            pos_margin=0.3,
+            distance=LpDistance(power=2),
+            reducer=AvgNonZeroReducer(),
+        ),
+        {
+            "margin": 0.8,
+            "positive_margin": 0.3,
+            "distance": "squared_euclidean",
+            "average": "nonzero",
+        },
+        ALL,
+    ),
+    "generalized": (generalized_lifted, losses.GeneralizedLiftedStructureLoss(), {}, COMPLETE),
+    "generalized-margins": (
+        generalized_lifted,
+        losses.GeneralizedLiftedStructureLoss(neg_margin=0.8, pos_margin=0.3),
+        {"margin": 0.8, "positive_margin": 0.3},
+        COMPLETE,
+    ),
+    "snr": (signal_to_noise, losses.SignalToNoiseRatioContrastiveLoss(), {}, ALL),
+    "snr-mean": (
+        signal_to_noise,
+        losses.SignalToNoiseRatioContrastiveLoss(
+            pos_margin=0.1, neg_margin=0.7, reducer=MeanReducer()
+        ),
+        {"positive_margin": 0.1, "margin": 0.7, **MEAN},
+        ALL,
+    ),
+    "snr-regularized": (
+        signal_to_noise,
+        losses.SignalToNoiseRatioContrastiveLoss(
+            embedding_regularizer=regularizers.ZeroMeanRegularizer(),
+            embedding_reg_weight=0.1,
+            reducer=MeanReducer(),
+        ),
+        {"regularizer": {"name": "zero_mean", "weight": 0.1}, **MEAN},
+        ALL,
+    ),
+    "fast_ap": (fast_ap, losses.FastAPLoss(), {}, ALL),
+    "fast_ap-bins": (fast_ap, losses.FastAPLoss(num_bins=25), {"num_bins": 25}, ALL),
+    "angular": (angular, OnSphere(losses.AngularLoss()), {}, ALL),
+    "angular-wide": (
+        angular,
+        OnSphere(losses.AngularLoss(alpha=55, reducer=AvgNonZeroReducer())),
+        {"angle": np.radians(55), "average": "nonzero"},
+        ALL,
+    ),
+    "tuplet": (tuplet_margin, losses.TupletMarginLoss(), {}, ALL),
+    "tuplet-margin": (
+        tuplet_margin,
+        losses.TupletMarginLoss(margin=20, scale=8),
+        {"margin": np.radians(20), "scale": 8.0},
+        ALL,
+    ),
+    "ranked": (
+        ranked_list,
+        losses.RankedListLoss(margin=0.4, Tn=10, alpha=1.2),
+        {},
+        WITH_NEGATIVES,
+    ),
+    "ranked-temperatures": (
+        ranked_list,
+        losses.RankedListLoss(margin=0.6, Tn=2, Tp=3, imbalance=0.3),
+        {
+            "margin": 0.6,
+            "alpha": 1.3,
+            "negative_temperature": 2.0,
+            "positive_temperature": 3.0,
+            "balance": 0.3,
+        },
+        ALL,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [(name, batch) for name, (*_, batches) in OTHERS.items() for batch in batches],
+)
+def test_others(name, batch):
+    loss, peer, parameters, _ = OTHERS[name]
+    theirs = "pytorch-metric-learning"
+    compare(loss, peer, batch, parameters, convention=theirs if loss is not fast_ap else None)
