@@ -5,18 +5,29 @@ What all pair losses share is tested in test_pair_losses.py.
 
 from __future__ import annotations
 
+import typing
+
 import numpy as np
 import pytest
 
 from lossplug_core.spec import spec_of
 from lossplug_core.testing import parametrize_with_checks
-from lossplug_metric_learning import circle, multi_similarity, nca, nt_xent, soft_nearest_neighbour
+from lossplug_metric_learning import (
+    circle,
+    multi_similarity,
+    nca,
+    nt_xent,
+    pn,
+    soft_nearest_neighbour,
+)
+from lossplug_metric_learning.distances import Distance
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
 from softmax_oracles import (
     oracle_circle,
     oracle_multi_similarity,
     oracle_nca,
     oracle_nt_xent,
+    oracle_pn,
     oracle_soft_nearest_neighbour,
 )
 
@@ -30,6 +41,7 @@ ORACLES = {
     circle: oracle_circle,
     nca: oracle_nca,
     soft_nearest_neighbour: oracle_soft_nearest_neighbour,
+    pn: oracle_pn,
 }
 MINED = {"mining": "multi_similarity"}
 PARAMETERS = {
@@ -77,6 +89,15 @@ PARAMETERS = {
         {"temperature": 0.05, "normalize": True},
         {"distance": "cosine", "average": "terms"},
         {**MINED, "normalize": True, "temperature": 0.5},
+    ],
+    pn: [
+        {},
+        {"margin": 0.0},
+        {"smooth": True, "average": "terms"},
+        *({"positives": p, "margin": 3.0} for p in ("hard", "easy")),
+        *({"negatives": n, "margin": 3.0} for n in ("hard", "semi_hard", "easy")),
+        *({"distance": distance, "margin": 3.0} for distance in typing.get_args(Distance)),
+        {**MINED, "normalize": True, "average": "nonzero"},
     ],
 }
 CASES = [

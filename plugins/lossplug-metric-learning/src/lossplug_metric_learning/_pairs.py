@@ -79,7 +79,7 @@ def per_anchor(
         rows = _compared(of_chunk, places, match)
         measured, offset = measure(distance, anchors, references)
         of_class = rows.positive
-        rows = rows._replace(measured=measured, offset=offset)
+        rows = rows._replace(measured=measured, offset=offset, distance=distance)
         return (rows if mine is None else mine(rows)), of_class
 
     def given(values: Sequence[Any]) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ class Rows(NamedTuple):
         offset: For similarities, the similarity of what is 0 apart; None if distances are measured.
         positive: Which pairs are of one class: a mask, never true for a sample with itself.
         negative: Which are of two classes.
+        distance: The name of the distance.
         weight: How much each pair counts, `[anchors, references]`; None if all the same.
         labels: The labels of the anchors.
         of_anchors: What a first pass over the rows found for these anchors, `[anchors]`, or None.
@@ -49,6 +50,7 @@ class Rows(NamedTuple):
     offset: float | None
     positive: Any
     negative: Any
+    distance: str = "cosine"
     weight: Any = None
     labels: Any = None
     of_anchors: Any = None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lossplug_core import ops
 from lossplug_metric_learning._inputs import square_root
 
-__all__ = ["Distance", "measure", "squared_distances"]
+__all__ = ["Distance", "distances_between", "measure", "squared_distances"]
 
 Distance = Literal["cosine", "euclidean", "inner_product", "signal_to_noise", "squared_euclidean"]
 """The names of distances."""
@@ -36,6 +36,21 @@ def measure(name: str, anchors: Any, references: Any) -> tuple[Any, float | None
         return _signal_to_noise(anchors, references), None
     squared = squared_distances(anchors, references)
     return (square_root(squared) if name == "euclidean" else squared), None
+
+
+def distances_between(name: str, anchors: Any, others: Any) -> Any:
+    """How far each anchor is from the other in the same row, `[anchors]`."""
+    if name in ("cosine", "inner_product"):
+        return (1.0 if name == "cosine" else 0.0) - ops.sum(anchors * others, axis=1)
+    difference = anchors - others
+    if name == "signal_to_noise":
+        signal = ops.var(anchors, axis=1)
+        has_signal = signal > 1e-30
+        return ops.where(
+            has_signal, ops.var(difference, axis=1) / ops.where(has_signal, signal, 1.0), 0.0
+        )
+    squared = ops.sum(ops.square(difference), axis=1)
+    return square_root(squared) if name == "euclidean" else squared
 
 
 def squared_distances(anchors: Any, references: Any) -> Any:

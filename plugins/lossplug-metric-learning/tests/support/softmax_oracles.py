@@ -68,3 +68,22 @@ def oracle_soft_nearest_neighbour(anchor: Anchor, *, temperature):
 
 def others(anchor: Anchor):
     return anchor.positives + anchor.negatives
+
+
+@of_pairs
+def oracle_pn(anchor: Anchor, *, margin, positives, negatives, smooth):
+    if not (anchor.positives and anchor.negatives):
+        return []
+
+    def to(j):
+        return anchor.distances[j]
+
+    p = (max if positives == "hard" else min)(anchor.positives, key=to)
+    candidates = anchor.negatives
+    if negatives == "semi_hard":
+        limit = max(map(to, anchor.positives))
+        candidates = [n for n in candidates if to(n) > limit] or [max(candidates, key=to)]
+    n = (max if negatives == "easy" else min)(candidates, key=to)
+    between = anchor.others[p].distances[n]
+    gap = to(p) - min(to(n), between) + margin
+    return [np.logaddexp(0, gap) if smooth else max(gap, 0)]
