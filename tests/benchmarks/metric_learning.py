@@ -122,7 +122,7 @@ def measured(step: Step) -> tuple[float, float]:
     step()
     first = time.perf_counter() - start
     times: list[float] = []
-    while len(times) < 3 or sum(times) < SECONDS and len(times) < 50:
+    while len(times) < 3 or (sum(times) < SECONDS and len(times) < 50):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
@@ -130,7 +130,7 @@ def measured(step: Step) -> tuple[float, float]:
 
 
 def memory_of(name: str, size: int, chunk: int) -> tuple[float, float]:
-    """Gigabytes above the bare process, and seconds, of a step in chunks in a process of its own."""
+    """Gigabytes above the bare process, and seconds, of a step in chunks, in a new process."""
     command = [sys.executable, __file__, "--memory", name, str(size), str(chunk)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return float(lines[-2]), float(lines[-1])
