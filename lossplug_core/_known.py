@@ -36,6 +36,7 @@ KNOWN_LOSSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "generalized_lifted",
             "info_nce",
             "lifted_structure",
+            "margin",
             "multi_similarity",
             "multiple_negatives_ranking",
             "n_pairs",

@@ -10,6 +10,7 @@ from lossplug_metric_learning.contrastive import contrastive, pair_contrastive
 from lossplug_metric_learning.cosine_softmax import cosface, norm_softmax, sphereface
 from lossplug_metric_learning.fast_ap import fast_ap
 from lossplug_metric_learning.lifted_structure import generalized_lifted, lifted_structure
+from lossplug_metric_learning.margin import margin
 from lossplug_metric_learning.memory import cross_batch_memory
 from lossplug_metric_learning.multi_similarity import multi_similarity
 from lossplug_metric_learning.n_pairs import n_pairs
@@ -38,6 +39,7 @@ __all__ = [
     "generalized_lifted",
     "info_nce",
     "lifted_structure",
+    "margin",
     "multi_similarity",
     "n_pairs",
     "nca",

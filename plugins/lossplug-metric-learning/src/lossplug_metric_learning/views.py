@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from lossplug_core import Positive, PositiveInt, Real, Weight, loss, ops
+from annotated_types import Ge, Le
+
+from lossplug_core import Positive, PositiveInt, Weight, loss, ops
 from lossplug_metric_learning._chunks import over_chunks
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._rows import log_sum_exp
 from lossplug_metric_learning._views import two_views
 
 __all__ = ["info_nce", "siglip"]
+
+_Bias = Annotated[float, Ge(-1e6), Le(1e6)]
 
 
 @loss(
@@ -139,7 +143,7 @@ def siglip(
     *,
     weights: Mapping[str, Any],
     initial_scale: Positive = 10.0,
-    initial_bias: Real = -10.0,
+    initial_bias: _Bias = -10.0,
     chunk: PositiveInt | None = None,
 ) -> Any:
     r"""Binary cross-entropy of every pair: is this the text of this image?
