@@ -55,7 +55,7 @@ def retrieval_metrics(
         $$\text{recall@}k = \frac{1}{Q} \sum_q \max_{i \le k} h_{qi} \qquad
         \text{R-precision} = \frac{1}{Q} \sum_q \frac{1}{R_q} \sum_{i=1}^{R_q} h_{qi} \qquad
         \text{MAP@R} = \frac{1}{Q} \sum_q \frac{1}{R_q} \sum_{i=1}^{R_q} h_{qi}
-            \frac{1}{i} \sum_{j=1}^{i} h_{qj}$$
+        \frac{1}{i} \sum_{j=1}^{i} h_{qj}$$
 
         where $h_{qi}$ is 1 if the $i$-th nearest reference of query $q$ is of its class and else 0,
         $R_q$ is how many references are of its class, and $Q$ is the number of queries with
