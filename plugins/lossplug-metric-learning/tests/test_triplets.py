@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from lossplug_metric_learning import (
     fast_ap,
     generalized_lifted,
     lifted_structure,
+    margin,
     ranked_list,
     signal_to_noise,
     triplet_margin,
@@ -26,6 +29,7 @@ from triplets_oracles import (
     oracle_fast_ap,
     oracle_generalized_lifted,
     oracle_lifted_structure,
+    oracle_margin,
     oracle_ranked_list,
     oracle_signal_to_noise,
     oracle_triplet_margin,
@@ -95,6 +99,18 @@ ON = {
         ],
     ),
 }
+ONE, EACH = {"beta": np.array([0.9])}, {"beta": np.array([0.9, 1.1, 0.6, 1.4])}
+MARGINS = [
+    Case(str(parameters), margin, LABELS, EMBEDDINGS, oracle_margin, parameters, weights)
+    for parameters, weights in [
+        ({}, ONE),
+        ({"alpha": 0.5, "nu": 0.3}, ONE),
+        ({"num_classes": 4, "nu": 0.3}, EACH),
+        ({"num_classes": 4, "average": "anchors", "distance": "squared_euclidean"}, EACH),
+        ({"mining": "hard"}, ONE),
+        ({"chunk": 4, "nu": 0.1}, ONE),
+    ]
+]
 CASES = [
     Case(str(parameters), loss, LABELS, EMBEDDINGS, oracle, parameters)
     for loss, (oracle, rows) in ON.items()
@@ -103,9 +119,24 @@ CASES = [
 
 
 @pytest.mark.parametrize("check", [check_values, check_gradient])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", CASES + MARGINS, ids=str)
 def test_case(case, check):
     check(case)
+
+
+@pytest.mark.parametrize("case", MARGINS, ids=str)
+def test_gradient_in_the_boundary(case):
+    check_gradient(case, argument="beta")
+
+
+def test_drawn_by_distance():
+    check_values(replace(MARGINS[0], parameters={"mining": "distance_weighted"}))
+
+
+def test_a_label_that_is_no_class_is_nan():
+    labels = np.where(LABELS == 1, 4, LABELS)
+    case = replace(MARGINS[2], y_true=labels)
+    np.testing.assert_array_equal(np.isnan(case.computed()[0]), labels == 4)
 
 
 @pytest.mark.parametrize("loss", ON)
@@ -198,6 +229,13 @@ DEGENERATE = [
 @pytest.mark.parametrize("case", DEGENERATE, ids=str)
 def test_degenerate_batch(case):
     check_values(case)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_margin_of_a_degenerate_batch(batch):
+    case = replace(MARGINS[1], y_true=BATCHES[batch][0], y_pred=BATCHES[batch][1])
+    check_values(case)
+    check_finite(case)
 
 
 @pytest.mark.parametrize("case", ON_BATCHES, ids=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from lossplug_core import PositiveInt, loss
@@ -25,9 +25,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 OF_PAIRS = "of_pairs"
 """The attribute of a pair loss that compares given `Pairs`, such as with a memory."""
 
-_TARGETS = """\
-y_true: Labels: integers, shape `[batch]` or `[batch, 1]`, equal for samples of one class; or
-    rows of 0 and 1, shape `[batch, labels]` with several labels, one-hot or not.
+_LABELS = """\
+y_true: Labels: integers, shape `[batch]` or `[batch, 1]`, equal for samples of one class"""
+
+_SEVERAL = """\
+; or
+    rows of 0 and 1, shape `[batch, labels]` with several labels, one-hot or not"""
+
+_EMBEDDINGS = """\
+.
 y_pred: Embeddings, shape `[batch, features]`. Half precision is computed in float32."""
 
 _SHARED: Mapping[str, tuple[Any, str]] = {
@@ -130,7 +136,8 @@ def pair_loss(
         declared["stops_gradient"] = lambda given: (
             _weighs(given) or (stops_gradient is not None and stops_gradient(given))
         )
-        return loss(y_true="labels|multi_hot", y_pred="embeddings", **declared)(of_batch)
+        forms = "labels|multi_hot" if "matching" in shared else "labels"
+        return loss(y_true=forms, y_pred="embeddings", **declared)(of_batch)
 
     return mark
 
@@ -231,7 +238,7 @@ def _complete(
     return dict(list(bound.arguments.items())[len(leading) :])
 
 
-def _documented(docstring: str, names: Iterable[str]) -> str:
+def _documented(docstring: str, names: Collection[str]) -> str:
     """A docstring, with the arguments that all pair losses share."""
     text = inspect.cleandoc(docstring)
     shared = "\n".join(f"{name}: {_SHARED[name][1]}" for name in names)
@@ -241,8 +248,9 @@ def _documented(docstring: str, names: Iterable[str]) -> str:
         after = f"\nExample:\n{after}"
     own, example, rest = after.partition("\nExample:\n")
     own, _, raises = own.partition("\nRaises:\n")
+    targets = f"{_LABELS}{_SEVERAL if 'matching' in names else ''}{_EMBEDDINGS}"
     return (
-        f"{before}\nArgs:\n{_indented(_TARGETS)}\n{own.rstrip()}\n{_indented(shared)}\n"
+        f"{before}\nArgs:\n{_indented(targets)}\n{own.rstrip()}\n{_indented(shared)}\n"
         f"{_RETURNS}{raises}{example}{rest}\n"
     )
 

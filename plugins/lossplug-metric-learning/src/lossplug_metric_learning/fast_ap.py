@@ -20,7 +20,7 @@ _FARTHEST = 4.0
     average="terms",
     without=frozenset({"distance", "normalize"}),
     paper="doi:10.1109/CVPR.2019.00196",
-    range=(0, 1),
+    range=(0, None),
 )
 def fast_ap(rows: Rows, *, num_bins: PositiveInt = 10) -> Terms:
     r"""One minus the average precision of an anchor's ranking, calculated from a histogram.

@@ -61,6 +61,7 @@ def lifted_structure(rows: Rows, *, margin: Real = 1.0, positive_margin: Real = 
         Song, Xiang, Jegelka, Savarese: Deep Metric Learning via Lifted Structured Feature
         Embedding, 2015, arXiv:1511.06452
     """
+    del margin  # it is in what the first pass over the rows has found
     distances = rows.distances
     of_both = ops.logaddexp(rows.of_anchors[:, None], rows.of_references[None, :])
     cost = ops.maximum(distances - like(positive_margin, distances) + of_both, 0.0)

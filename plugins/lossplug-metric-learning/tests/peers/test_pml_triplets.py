@@ -13,6 +13,7 @@ from lossplug_metric_learning import (
     fast_ap,
     generalized_lifted,
     lifted_structure,
+    margin,
     ranked_list,
     signal_to_noise,
     triplet_margin,
@@ -33,6 +34,7 @@ BATCHES = {
     for size in SIZES
 }
 BATCHES |= {
+    "four-of-each": (np.arange(24) % 6, RANDOM.normal(size=(24, 4))),
     "one-class": (np.zeros(6, "int64"), RANDOM.normal(size=(6, 3))),
     "no-positives": (np.arange(6), RANDOM.normal(size=(6, 3))),
 }
@@ -125,7 +127,7 @@ def test_triplet_margin_smooth(batch):
 
 ALL = list(BATCHES)
 WITH_NEGATIVES = [name for name in BATCHES if name != "one-class"]
-COMPLETE = ["(33, 16, 5)"]  # each anchor has a positive and a negative
+COMPLETE = ["(33, 16, 5)", "four-of-each"]  # each anchor has a positive and a negative
 MEAN = {"average": "terms"}
 # Loss, theirs, parameters, batches.
 OTHERS = {
@@ -217,3 +219,32 @@ def test_others(name, batch):
     loss, peer, parameters, _ = OTHERS[name]
     theirs = "pytorch-metric-learning"
     compare(loss, peer, batch, parameters, convention=theirs if loss is not fast_ap else None)
+
+
+@pytest.mark.parametrize("batch", COMPLETE)
+@pytest.mark.parametrize("num_classes", [None, 40])
+def test_margin(batch, num_classes):
+    """Of each anchor's hardest triplet, which is a positive and a negative pair."""
+    nu = 0.1 if num_classes is None else 0.0  # they divide a sum over triplets by that of pairs
+    peer = losses.MarginLoss(0.3, nu, 1.0, learn_beta=True, num_classes=num_classes)
+    boundary = np.random.default_rng(1).uniform(0.8, 1.2, num_classes or 1).astype("float32")
+    peer.beta.data = torch.tensor(boundary, dtype=torch.float64)
+    y_true, y_pred = BATCHES[batch]
+    y_true, y_pred = y_true.astype("int32"), y_pred.astype("float32")
+    parameters = {"alpha": 0.3, "nu": nu, "num_classes": num_classes, "mining": "hard"}
+    complete = validate(spec_of(margin), parameters)
+
+    def mean(y_pred, boundary):
+        mined = margin(y_true, y_pred, weights={"beta": boundary}, **complete)
+        return mined / len(y_true)
+
+    x = torch.tensor(y_pred, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor(y_true, dtype=torch.int64)
+    triplets = miners.BatchHardMiner()(x.detach(), labels)
+    expected = peer(x, labels, triplets)
+    expected.backward()
+    values, slope = value_and_gradient(lambda x: mean(x, boundary), y_pred)
+    np.testing.assert_allclose(values.sum(), expected.item(), rtol=1e-5)
+    np.testing.assert_allclose(slope, x.grad.numpy(), rtol=1e-3, atol=1e-6)
+    _, slope = value_and_gradient(lambda x: mean(y_pred, x), boundary)
+    np.testing.assert_allclose(slope, peer.beta.grad.numpy(), rtol=1e-4, atol=1e-6)

@@ -154,3 +154,13 @@ def _angular(anchor: Anchor, *, angle):
         )
         for p in (anchor.positives if anchor.negatives else [])
     ]
+
+
+@of_pairs
+def oracle_margin(anchor: Anchor, *, weights, num_classes, alpha, beta, nu):
+    del beta
+    boundary = weights["beta"][0 if num_classes is None else anchor.labels[anchor.index]]
+    far = [(max(alpha + anchor.distances[p] - boundary, 0), p) for p in anchor.positives]
+    close = [(max(alpha + boundary - anchor.distances[n], 0), n) for n in anchor.negatives]
+    pairs = [(cost, anchor.weight[j]) for cost, j in far + close]
+    return pairs, [nu * boundary] if pairs else []
