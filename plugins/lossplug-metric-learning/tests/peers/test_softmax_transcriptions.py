@@ -12,7 +12,7 @@ import pytest
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_metric_learning import circle, multi_similarity, nt_xent, soft_nearest_neighbour
+from lossplug_metric_learning import circle, multi_similarity, nt_xent, pn, soft_nearest_neighbour
 
 SIZES = [(8, 3, 2), (16, 2, 3), (33, 16, 5), (64, 32, 40)]  # samples, features, classes
 
@@ -90,6 +90,42 @@ def similarity_soft_nearest_neighbour(labels, z, temperature):
     weights = np.exp(-squared / temperature) * (positive | negative)
     share = (weights * positive).sum(axis=1) / weights.sum(axis=1)
     return -np.log(1e-9 + share) * positive.any(axis=1)
+
+
+def similarity_pn(labels, z, margin, positives, negatives, smooth):
+    """Farther negatives first, else the farthest; then the pair of positive and negative."""
+    distances = 1 - z @ z.T
+    positive, negative = masks(labels)
+    farthest = np.where(positive, distances, -np.inf)
+    p = farthest.argmax(1) if positives == "hard" else np.where(positive, distances, 9).argmin(1)
+    if negatives == "semi_hard":
+        greater = distances > farthest.max(1, keepdims=True)
+        last = np.where(negative, distances, -1).argmax(1)
+        fallback = np.eye(len(z), dtype=bool)[last]
+        negative = np.where(greater, negative, fallback)
+    to_negatives = np.where(negative, distances, -9 if negatives == "easy" else 9)
+    n = to_negatives.argmax(1) if negatives == "easy" else to_negatives.argmin(1)
+    rows = np.arange(len(z))
+    gap = distances[rows, p] - np.minimum(distances[rows, n], distances[p, n]) + margin
+    return np.log1p(np.exp(gap)) if smooth else np.maximum(gap, 0)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("positives", ["hard", "easy"])
+@pytest.mark.parametrize("negatives", ["hard", "semi_hard", "easy"])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_tensorflow_similarity_pn(sizes, positives, negatives, smooth):
+    """Anchors with both; a soft margin has no margin there."""
+    labels, z = batch(*sizes)
+    chosen = {"positives": positives, "negatives": negatives, "smooth": smooth}
+    chosen["margin"] = 0.0 if smooth else 1.0
+    values = with_convention(pn, "tensorflow-similarity", labels, z, **chosen)
+    expected = similarity_pn(labels, z.astype("float64"), **chosen)
+    positive, negative = masks(labels)
+    both = positive.any(axis=1) & negative.any(axis=1)
+    assert both.any()
+    same(values[both], expected[both])
+    np.testing.assert_array_equal(values[~both], 0)
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
