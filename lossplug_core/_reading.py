@@ -72,9 +72,12 @@ def coerce(owner: Owner, parameter: Parameter, value: Any) -> Any:
     given = value is not None or type(None) not in typing.get_args(parameter.annotation)
     if given and networks.is_network(parameter.annotation):
         return networks.read(value, owner.subject(parameter.name))
-    if (schedule := as_schedule(value)) is not None:
+    # Without assignments in conditions: where a loss is traced, AutoGraph warns of them.
+    schedule = as_schedule(value)
+    if schedule is not None:
         return _checked(owner, parameter, schedule)
-    if given and (alternatives := alternatives_of(parameter.annotation)):
+    alternatives = alternatives_of(parameter.annotation)
+    if given and alternatives:
         within = replace(owner, prefix=f"{owner.path(parameter.name)}.")
         return read_choice(alternatives, value, owner.subject(parameter.name), within)
     try:
@@ -225,7 +228,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, type):
         return value
     for method in ("tolist", "numpy"):
-        if callable(convert := getattr(value, method, None)):
+        convert = getattr(value, method, None)
+        if callable(convert):
             try:
                 return _plain(convert())
             except Exception:  # a symbolic tensor, say: pydantic will refuse it by name

@@ -134,7 +134,10 @@ def _match(
     others: bool = False,
 ) -> None:
     """Refuse what is missing, and, unless others may be there, what is unknown."""
-    if not others and (unknown := [name for name in given if name not in wanted]):
+    # Without assignments in conditions: TensorFlow's AutoGraph warns of them.
+    unknown = [] if others else [name for name in given if name not in wanted]
+    missing = [name for name in wanted if name not in given]
+    if unknown:
         raise DataError(
             f"The loss {loss.name!r} knows no {kind} {unknown[0]!r}.",
             expected=", ".join(wanted),
@@ -142,7 +145,7 @@ def _match(
             nearest=difflib.get_close_matches(str(unknown[0]), wanted, n=1),
             fix=fix,
         )
-    if missing := [name for name in wanted if name not in given]:
+    if missing:
         raise DataError(
             f"The loss {loss.name!r} needs the {kind} {missing[0]!r}.",
             expected=", ".join(wanted),

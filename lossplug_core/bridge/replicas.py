@@ -122,7 +122,8 @@ def check_replicated(owner: str, variable: keras.Variable) -> None:
     Raises:
         UntrainedLossError: It was made outside the scope of the strategy that uses it.
     """
-    if (count := replicas()) == 1:
+    count = replicas()
+    if count == 1:
         return
     import tensorflow as tf
 

@@ -120,7 +120,8 @@ class StatefulLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def advance(self) -> None:
         """Count one step of training. A call of the loss does so itself."""
-        if self.layer is not None and (step := self.layer.variable_of.get(_STEP)) is not None:
+        step = None if self.layer is None else self.layer.variable_of.get(_STEP)
+        if step is not None:
             step.assign(ops.convert_to_tensor(step) + 1)
 
     @property

@@ -19,7 +19,10 @@ from lossplug_core.params import refusals
 from lossplug_core.settings import disabled_words, switches_off
 from lossplug_core.spec import LossSpec
 
-__all__ = ["findings"]
+__all__ = ["NOTES", "findings"]
+
+NOTES = frozenset({"shadowed-name", "shared-name"})
+"""Kinds that tell what to write, where nothing is wrong: two may have a name in common."""
 
 
 def findings() -> list[Finding]:

@@ -23,7 +23,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """Find what is wrong here, and say how to mend it.
 
     Shows versions, backend, plugins and hooks. Every plugin is imported, Keras is not. The exit
-    code is 1 if anything is wrong.
+    code is 1 if anything is wrong. Notes are names that mean something else than one may think.
     """
     report = _examine()
     if as_json:
@@ -38,7 +38,9 @@ def _examine() -> dict[str, Any]:
     from lossplug_core._app import registry
     from lossplug_core.cli import _checkup, _machine
 
-    findings = [*_backend.backend_findings(), *_checkup.findings()]
+    every = [*_backend.backend_findings(), *_checkup.findings()]
+    findings = [finding for finding in every if finding.kind not in _checkup.NOTES]
+    notes = [finding for finding in every if finding.kind in _checkup.NOTES]
     found = registry.found
     losses = Counter((e.provider.distribution, e.provider.version) for e in found.losses)
     hooks = {name for name, _ in registry.hooks.manager.list_name_plugin()}
@@ -62,6 +64,7 @@ def _examine() -> dict[str, Any]:
             for hook in found.hooks
         ],
         "findings": [dataclasses.asdict(finding) for finding in findings],
+        "notes": [dataclasses.asdict(note) for note in notes],
     }
 
 
@@ -85,6 +88,13 @@ def _print(report: dict[str, Any]) -> None:
         click.echo(columns(hooks, indent="  "))
     findings = report["findings"]
     _heading(f"Findings: {len(findings) or 'none'}", fg="red" if findings else "green")
+    _print_all(findings)
+    if report["notes"]:
+        _heading("Notes")
+        _print_all(report["notes"])
+
+
+def _print_all(findings: list[dict[str, str]]) -> None:
     for finding in findings:
         click.secho(f"  {finding['subject']}", bold=True, nl=False)
         click.echo(f"  {finding['kind']}")

@@ -22,8 +22,9 @@ def findings(run):
 
     def findings(*subjects: str) -> dict[str, dict]:
         result = run("doctor", "--json")
-        found = json.loads(result.stdout)["findings"]
-        assert result.exit_code == (1 if found else 0)
+        report = json.loads(result.stdout)
+        assert result.exit_code == (1 if report["findings"] else 0)
+        found = [*report["findings"], *report["notes"]]
         assert all(finding["fix"] for finding in found)
         return {f["kind"]: f for f in found if f["subject"] in subjects}
 
@@ -119,6 +120,14 @@ def test_a_name_that_keras_has_too(site, findings) -> None:
     found = findings("huber")["shadowed-name"]
     assert "keras/huber" in found["problem"]
     assert found["fix"] == "Write fake/huber."
+
+
+def test_a_shared_name_is_no_fault(site, run) -> None:
+    site.install("lossplug-fake", "huber")
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "Findings: none" in result.stdout
+    assert "Write fake/huber." in result.stdout
 
 
 def test_a_name_that_two_plugins_have(site, findings) -> None:

@@ -64,6 +64,7 @@ OF_CLASSES = [
     with_weights(soft_triple, {"centers": VECTORS[:, None]}, num_classes=3, centers_per_class=1),
     with_weights(center, {"centers": VECTORS}, num_classes=3),
 ]
+SEVERAL_LABELS = (contrastive, supcon, triplet_semi_hard)
 ON_EMBEDDINGS = [*OF_PAIRS, *OF_CLASSES]
 
 
@@ -84,6 +85,8 @@ class TestEmbeddings:
 
     @pytest.mark.parametrize("shape", [(5, 3), (5, 1, 1), ()])
     def test_labels_that_are_not_one_per_sample(self, loss, shape):
+        if shape == (5, 3) and loss in SEVERAL_LABELS:
+            pytest.skip("rows of several labels")
         with pytest.raises(DataError, match="one integer per sample"):
             loss(tensor(np.ones(shape, "int32")), tensor(EMBEDDINGS))
 
