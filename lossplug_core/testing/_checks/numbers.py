@@ -108,7 +108,6 @@ def gradient(subject: Subject) -> None:
 
     It is calculated in float64, along random directions. At a kink it is between the two slopes.
     """
-
     stops = subject.spec.stops_gradient
 
     def test(sample: Sample) -> None:
