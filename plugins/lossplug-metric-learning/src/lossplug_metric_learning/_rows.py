@@ -18,6 +18,7 @@ __all__ = [
     "largest_where",
     "least_where",
     "log_sum_exp",
+    "log_sum_exp_of_both",
     "masked_mean",
     "one_each",
     "terms",
@@ -137,6 +138,25 @@ def log_sum_exp(logits: Any, mask: Any, *, axis: int = 1) -> Any:
     total = ops.sum(ops.exp(logits - largest), axis=axis)
     # Where nothing counts, all are NEVER, and each exponential is 1: the log hardly changes it.
     return ops.log(total) + ops.squeeze(largest, axis)
+
+
+def log_sum_exp_of_both(logits: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
+    """`log_sum_exp` of the positives, and of the negatives, of which no pair is both.
+
+    Each exponential is taken once, with the largest logit of its kind taken off.
+    """
+    fixed = ops.stop_gradient(logits)
+    masks = positive, negative
+    tops = [ops.max(ops.where(mask, fixed, NEVER), axis=1, keepdims=True) for mask in masks]
+    top = ops.where(positive, tops[0], ops.where(negative, tops[1], -NEVER))
+    parts = ops.exp(logits - top)
+    totals = [ops.sum(ops.where(mask, parts, 0.0), axis=1) for mask in masks]
+    # The largest of a kind counts 1, so that only an empty kind has a sum of 0.
+    first, second = (
+        ops.log(ops.where(total > 0, total, 1.0)) + ops.squeeze(largest, 1)
+        for total, largest in zip(totals, tops, strict=True)
+    )
+    return first, second
 
 
 def largest_where(values: Any, mask: Any) -> Any:

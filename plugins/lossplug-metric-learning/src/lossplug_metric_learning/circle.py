@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lossplug_core import Positive, Real, ops
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
-from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp, one_each
+from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp_of_both, one_each
 
 __all__ = ["circle"]
 
@@ -69,20 +67,15 @@ def circle(
         Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei: Circle Loss: A Unified Perspective of Pair
         Similarity Optimization, 2020, arXiv:2002.10857
     """
+    margin, gamma = like(margin, rows.measured), like(gamma, rows.measured)
     similarities = rows.similarities
-    margin, gamma = like(margin, similarities), like(gamma, similarities)
-    too_low = _weighted(1.0 - similarities, margin, constant_weights)
-    too_high = _weighted(similarities, margin, constant_weights)
-    of_positives = log_sum_exp(gamma * too_low, rows.positive)
-    of_negatives = log_sum_exp(gamma * too_high, rows.negative)
+    # How far each is from its optimum, times a weight that grows with it.
+    distance = ops.where(rows.positive, 1.0 - similarities, similarities)
+    weight = ops.maximum(distance + margin, 0.0)
+    weight = ops.stop_gradient(weight) if constant_weights else weight
+    costs = gamma * weight * (distance - margin)
+    of_positives, of_negatives = log_sum_exp_of_both(costs, rows.positive, rows.negative)
     both = rows.with_both
     if separate:
         return one_each(ops.softplus(of_positives) + ops.softplus(of_negatives), both)
     return one_each(ops.softplus(ops.where(both, of_positives + of_negatives, 0.0)), both)
-
-
-def _weighted(distance: Any, margin: Any, constant_weights: bool) -> Any:
-    """The weight times the cost, of a distance to the optimum, beyond the margin."""
-    weight = ops.maximum(distance + margin, 0.0)
-    weight = ops.stop_gradient(weight) if constant_weights else weight
-    return weight * (distance - margin)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lossplug_core import Positive, Real, ops
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
-from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp, one_each
+from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp_of_both, one_each
 
 __all__ = ["multi_similarity"]
 
@@ -60,12 +58,9 @@ def multi_similarity(
         Wang, Han, Huang, Dong, Scott: Multi-Similarity Loss with General Pair Weighting for Deep
         Metric Learning, 2019, arXiv:1904.06627
     """
+    alpha, beta = like(alpha, rows.measured), like(beta, rows.measured)
     above = rows.similarities - like(base, rows.measured)
-    values = _soft_most(-above, rows.positive, alpha) + _soft_most(above, rows.negative, beta)
+    costs = ops.where(rows.positive, -alpha, beta) * above
+    of_positives, of_negatives = log_sum_exp_of_both(costs, rows.positive, rows.negative)
+    values = ops.softplus(of_positives) / alpha + ops.softplus(of_negatives) / beta
     return one_each(values, ops.any(rows.compared, axis=1))
-
-
-def _soft_most(costs: Any, mask: Any, sharpness: Any) -> Any:
-    """A smooth version of the largest cost of each row, or 0 if that is larger."""
-    sharpness = like(sharpness, costs)
-    return ops.softplus(log_sum_exp(sharpness * costs, mask)) / sharpness

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lossplug_core import Positive, ops
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
-from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp, one_each
+from lossplug_metric_learning._rows import Rows, Terms, log_sum_exp_of_both, one_each
 
 __all__ = ["nca", "soft_nearest_neighbour"]
 
@@ -109,5 +109,5 @@ def soft_nearest_neighbour(rows: Rows, *, temperature: Positive = 1.0) -> Terms:
 def _log_odds(rows: Rows, scale: Any) -> Any:
     """Log of how much more likely a negative is drawn than a positive; 0 without positives."""
     logits = scale * rows.similarities
-    odds = log_sum_exp(logits, rows.negative) - log_sum_exp(logits, rows.positive)
-    return ops.where(rows.with_positives, odds, 0.0)
+    of_positives, of_negatives = log_sum_exp_of_both(logits, rows.positive, rows.negative)
+    return ops.where(rows.with_positives, of_negatives - of_positives, 0.0)
