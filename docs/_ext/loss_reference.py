@@ -36,7 +36,6 @@ PLOTS = {
     "metric-learning/fast_ap": "num_bins=5,10,20",
     "metric-learning/generalized_lifted": "margin=0.5,1,2",
     "metric-learning/lifted_structure": "margin=0.5,1,2",
-    "metric-learning/margin": "alpha=0.1,0.2,0.4",
     "metric-learning/multi_similarity": "alpha=1,2,5",
     "metric-learning/nca": "scale=0.5,1,2",
     "metric-learning/nt_xent": "temperature=0.1,0.5,1",
