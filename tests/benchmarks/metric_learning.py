@@ -8,6 +8,8 @@ the backend compiles. The peer is pytorch-metric-learning, on torch, in the same
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import inspect
 import json
 import resource
 import subprocess
@@ -18,39 +20,60 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import matplotlib
 import numpy as np
 from keras import ops
 
+import lossplug_metric_learning
 from lossplug_core import get_loss
+from lossplug_core.params import parameters_of
+from lossplug_core.spec import spec_of
 
 FEATURES, PER_CLASS = 128, 8
-SECONDS = 4.0
-"""How long each is repeated; the least time counts."""
 
-LARGE_FOR_PEER = {"triplet_margin": 1024, "nt_xent": 256}
-"""Beyond this the peer runs out of memory."""
+LARGE_FOR_PEER = {"triplet_margin": 1024, "nt_xent": 256, "angular": 512}
+"""Beyond this the peer runs out of memory, or takes minutes."""
+
+OF_TWO = {"info_nce": ("queries", "documents")}
+"""Losses on two outputs, which are given one half of the batch each."""
 
 Step = Callable[[], Any]
+Loss = Callable[..., Any]
+"""Labels, embeddings, and weights in the order of their names, to a number."""
 
 
-def peers() -> dict[str, Callable[[], Any]]:
+def peers() -> dict[str, Callable[..., Any]]:
     """The losses of pytorch-metric-learning that ours are compared with."""
     from pytorch_metric_learning import losses
 
     return {
+        "angular": losses.AngularLoss,
+        "arcface": losses.ArcFaceLoss,
         "circle": losses.CircleLoss,
         "contrastive": losses.ContrastiveLoss,
+        "cosface": losses.CosFaceLoss,
         "fast_ap": losses.FastAPLoss,
         "generalized_lifted": losses.GeneralizedLiftedStructureLoss,
         "lifted_structure": losses.LiftedStructureLoss,
+        "margin": losses.MarginLoss,
         "multi_similarity": losses.MultiSimilarityLoss,
         "nca": losses.NCALoss,
+        "norm_softmax": losses.NormalizedSoftmaxLoss,
         "nt_xent": losses.NTXentLoss,
+        "proxy_anchor": losses.ProxyAnchorLoss,
+        "proxy_nca": losses.ProxyNCALoss,
+        "ranked_list": losses.RankedListLoss,
         "signal_to_noise": losses.SignalToNoiseRatioContrastiveLoss,
+        "soft_triple": losses.SoftTripleLoss,
+        "sphereface": losses.SphereFaceLoss,
+        "subcenter_arcface": losses.SubCenterArcFaceLoss,
         "supcon": losses.SupConLoss,
         "triplet_margin": losses.TripletMarginLoss,
         "tuplet_margin": losses.TupletMarginLoss,
     }
+
+
+PEER_ARGUMENTS = {"ranked_list": {"margin": 0.4, "Tn": 10}}
 
 
 def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,45 +83,85 @@ def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
     return labels, embeddings
 
 
-def step_of(loss: Callable[[Any, Any], Any], y_true: np.ndarray, y_pred: np.ndarray) -> Step:
-    """Value and gradient of a loss, compiled where the backend compiles."""
+def ours(name: str, size: int, **parameters: Any) -> tuple[Loss, list[np.ndarray]]:
+    """A loss of ours as a function of labels, embeddings and weights; and its first weights."""
+    spec = spec_of(getattr(lossplug_metric_learning, name))
+    classes = {"num_classes": -(-size // PER_CLASS), "embedding_size": FEATURES}
+    needed = {key: classes[key] for key in classes if key in parameters_of(spec)}
+    loss = get_loss(f"metric-learning/{name}", **needed, **parameters)
+    weights = loss.values() if spec.weights else {}
+
+    def mean(y_true: Any, y_pred: Any, *values: Any) -> Any:
+        if not weights:
+            return loss(y_true, halves(name, y_pred))
+        of_names = dict(zip(weights, values, strict=True))
+        return ops.mean(spec.function(y_true, y_pred, weights=of_names, **loss.parameters))
+
+    return mean, [np.asarray(value) for value in weights.values()]
+
+
+def halves(name: str, embeddings: Any) -> Any:
+    """The embeddings, or the outputs that a loss on two of them is given."""
+    if name not in OF_TWO:
+        return embeddings
+    half = embeddings.shape[0] // 2
+    return dict(zip(OF_TWO[name], (embeddings[:half], embeddings[half:]), strict=True))
+
+
+def step_of(loss: Loss, y_true: np.ndarray, *inputs: np.ndarray) -> Step:
+    """Value and gradients of a loss, compiled where `fit` compiles."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
 
-        compiled = jax.jit(jax.value_and_grad(lambda x, y: loss(y, x)))
-        x, y = jax.numpy.asarray(y_pred), jax.numpy.asarray(y_true)
+        def of_inputs(inputs: Any, y: Any) -> Any:
+            return loss(y, *inputs)
+
+        compiled = jax.jit(jax.value_and_grad(of_inputs))
+        x, y = [jax.numpy.asarray(value) for value in inputs], jax.numpy.asarray(y_true)
         return lambda: jax.block_until_ready(compiled(x, y))
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function
+        @tf.function(jit_compile=True)
         def of_tensors(x: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                value = loss(y, x)
+                value = loss(y, *x)
             return value, tape.gradient(value, x)
 
-        x, y = tf.constant(y_pred), tf.constant(y_true)
-        return lambda: [tensor.numpy() for tensor in of_tensors(x, y)]
-    return torch_step(loss, y_true, y_pred)
+        x, y = [tf.constant(value) for value in inputs], tf.constant(y_true)
+        return lambda: of_tensors(x, y)[0].numpy()
+    return torch_step(loss, y_true, *inputs)
 
 
-def torch_step(loss: Callable[[Any, Any], Any], y_true: np.ndarray, y_pred: np.ndarray) -> Step:
-    """Value and gradient of a loss in eager torch."""
+def torch_step(loss: Loss, y_true: np.ndarray, *inputs: np.ndarray) -> Step:
+    """Value and gradients of a loss in eager torch."""
     import torch
 
-    device = keras.src.backend.torch.core.get_device() if _is("torch") else "cpu"
-    x = torch.tensor(y_pred, requires_grad=True, device=device)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    x = [torch.tensor(value, requires_grad=True, device=device) for value in inputs]
     y = torch.tensor(y_true, device=device)
 
     def run() -> float:
-        x.grad = None
-        value = loss(y, x)
+        for tensor in x:
+            tensor.grad = None
+        value = loss(y, *x)
         value.backward()
-        return float(value)
+        return float(value.detach())
 
     return run
+
+
+def peer_step(make: Callable[..., Any], name: str, y_true: np.ndarray, y_pred: np.ndarray) -> Step:
+    """The peer's, with weights of its own."""
+    import torch
+
+    arguments = dict(PEER_ARGUMENTS.get(name, {}))
+    if "num_classes" in inspect.signature(make).parameters and name != "margin":
+        arguments |= {"num_classes": int(y_true.max()) + 1, "embedding_size": FEATURES}
+    theirs = make(**arguments).to("cuda" if torch.cuda.is_available() else "cpu")
+    return torch_step(lambda y, x: theirs(x, y.long()), y_true, y_pred)
 
 
 def bare(y_pred: np.ndarray) -> Step:
@@ -112,17 +175,13 @@ def bare(y_pred: np.ndarray) -> Step:
     return step_of(products, np.zeros(1, "int32"), y_pred)
 
 
-def _is(backend: str) -> bool:
-    return keras.backend.backend() == backend
-
-
-def measured(step: Step) -> tuple[float, float]:
-    """Seconds of the first step, and the least of those after it."""
+def measured(step: Step, seconds: float) -> tuple[float, float]:
+    """Seconds of the first step, and the least of those after it, repeated for a while."""
     start = time.perf_counter()
     step()
     first = time.perf_counter() - start
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < SECONDS and len(times) < 50):
+    while len(times) < 3 or (sum(times) < seconds and len(times) < 50):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
@@ -138,11 +197,14 @@ def memory_of(name: str, size: int, chunk: int) -> tuple[float, float]:
 
 def print_memory(name: str, size: int, chunk: int) -> None:
     """What `memory_of` reads: the process is new, so its peak is that of the step."""
-    small = batch(64)
-    step_of(get_loss(name, chunk=16), *small)()  # what libraries allocate at first use
+    loss, _ = ours(name, 64, chunk=16)
+    step_of(loss, *batch(64))()  # what libraries allocate at first use
+    loss, _ = ours(name, size, chunk=chunk)
     before = _peak()
+    step = step_of(loss, *batch(size))
+    step()
     start = time.perf_counter()
-    step_of(get_loss(name, chunk=chunk), *batch(size))()
+    step()
     print(_peak() - before, time.perf_counter() - start)
 
 
@@ -155,48 +217,73 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[256, 512, 1024, 2048, 4096, 8192])
     parser.add_argument("--losses", nargs="*", default=None)
+    parser.add_argument("--seconds", type=float, default=2.0, help="to repeat each for")
     parser.add_argument("--chunks", nargs="*", default=["supcon"], help="losses for memory")
     parser.add_argument("--large", type=int, default=32768, help="their batch size")
-    parser.add_argument("--out", type=Path, default=None, help="a JSON file")
-    parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--out", type=Path, default=None, help="a JSON file, and a picture")
     parser.add_argument("--memory", nargs=3, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory:
         print_memory(options.memory[0], int(options.memory[1]), int(options.memory[2]))
         return
-    of_peer = {} if options.no_peer else peers()
-    names = options.losses or sorted({*of_peer, "info_nce"} if of_peer else {"supcon"})
-    rows = [row for size in options.sizes for row in of_size(size, names, of_peer)]
+    of_peer = peers() if importlib.util.find_spec("pytorch_metric_learning") else {}
+    names = options.losses or sorted({*of_peer, *OF_TWO, "triplet_semi_hard"})
+    rows = []
+    for size in options.sizes:
+        rows += of_size(size, names, of_peer, options.seconds)
     for name in options.chunks:
         for size in (options.large // 2, options.large):
             gigabytes, seconds = memory_of(name, size, 512)
             print(f"{name} in chunks of 512, N = {size}: {gigabytes:.2f} GB, {seconds:.1f} s")
     if options.out:
         options.out.write_text(json.dumps(rows, indent=1))
+        draw(rows, options.out.with_suffix(".png"))
 
 
-def of_size(size: int, names: list[str], of_peer: dict[str, Any]) -> list[dict[str, Any]]:
+def of_size(
+    size: int, names: list[str], of_peer: dict[str, Any], seconds: float
+) -> list[dict[str, Any]]:
     """One table: all losses at one batch size."""
     y_true, y_pred = batch(size)
-    products = measured(bare(y_pred))[1]
+    products = measured(bare(y_pred), seconds)[1]
     backend = keras.backend.backend()
     print(f"\n{backend}, N = {size}: three matrix products {1e3 * products:.1f} ms")
-    print(f"{'loss':20} {'first':>8} {'step':>10} {'/products':>9} {'peer':>10} {'peer/ours':>9}")
+    print(f"{'loss':20} {'first':>7} {'step':>10} {'/products':>9} {'peer':>10} {'peer/ours':>9}")
     rows = []
     for name in names:
-        first, ours = measured(step_of(get_loss(name), y_true, y_pred))
+        loss, weights = ours(name, size)
+        of_two = batch(2 * size)[1] if name in OF_TWO else y_pred
+        first, own = measured(step_of(loss, y_true, of_two, *weights), seconds)
         peer = None
         if name in of_peer and size <= LARGE_FOR_PEER.get(name, 4096):
-            theirs = of_peer[name]()
-            peer = measured(torch_step(lambda y, x, f=theirs: f(x, y), y_true, y_pred))[1]
-        row = {"backend": backend, "loss": name, "size": size, "first": first, "step": ours}
+            peer = measured(peer_step(of_peer[name], name, y_true, y_pred), seconds)[1]
+        row = {"backend": backend, "loss": name, "size": size, "first": first, "step": own}
         rows.append({**row, "products": products, "peer": peer})
-        of_theirs = f"{1e3 * peer:8.1f}ms {peer / ours:8.1f}×" if peer else ""
-        print(
-            f"{name:20} {first:7.2f}s {1e3 * ours:8.1f}ms {ours / products:8.2f}× {of_theirs}",
-            flush=True,
-        )
+        of_theirs = f"{1e3 * peer:8.1f}ms {peer / own:8.1f}×" if peer else ""
+        line = f"{name:20} {first:6.2f}s {1e3 * own:8.1f}ms {own / products:8.2f}× {of_theirs}"
+        print(line, flush=True)
     return rows
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Time against the batch size, both as logarithms, with the slope of N²."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(9, 7), layout="constrained")
+    names = sorted({row["loss"] for row in rows})
+    for i, name in enumerate(names):
+        points = [(row["size"], 1e3 * row["step"]) for row in rows if row["loss"] == name]
+        style = ("-", "--", ":")[i // 10 % 3]
+        axis.loglog(*zip(*points, strict=True), style, marker=".", label=name, base=2)
+    sizes = sorted({row["size"] for row in rows})
+    least = min(1e3 * row["step"] for row in rows if row["size"] == sizes[-1])
+    axis.loglog(sizes, [least * (n / sizes[-1]) ** 2 for n in sizes], "k-", alpha=0.3, label="N²")
+    axis.set_xlabel("samples in a batch")
+    axis.set_ylabel("value and gradient, ms")
+    axis.set_title(f"Losses of embeddings on {rows[0]['backend']}")
+    axis.legend(fontsize=8, ncols=2)
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
