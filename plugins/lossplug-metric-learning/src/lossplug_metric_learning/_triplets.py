@@ -11,6 +11,8 @@ of hinges in a distance is how often that distance is in a triplet that costs so
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -59,14 +61,27 @@ def with_slope(total: Any, slope: Any, distances: Any) -> Any:
 
 
 def with_few_positives(
-    positive: Any, few: Callable[[], Any], many: Callable[[], Any]
+    positive: Any, few: Callable[[], tuple[Any, ...]], many: Callable[[], tuple[Any, ...]]
 ) -> tuple[Any, ...]:
     """What the first function gives if no anchor has many positives, else the second."""
     most = ops.max(ops.sum(ops.cast(positive, "int32"), axis=1))
-    size = ops.cast(ops.shape(positive)[1], "float32")
-    limit = _FEW * ops.log(size) / ops.log(2.0)
+    known, size = _known(most), ops.shape(positive)[1]
+    if known is not None and isinstance(size, int):
+        return few() if known <= _FEW * math.log2(max(size, 1)) else many()
+    limit = _FEW * ops.log(ops.cast(size, "float32")) / math.log(2.0)
     found: tuple[Any, ...] = ops.cond(ops.cast(most, "float32") <= limit, few, many)
     return found
+
+
+def _known(number: Any) -> int | None:
+    """An integer tensor as a number, or None while a graph is traced.
+
+    Outside of a graph, JAX would compile a branch or a loop again at each call.
+    """
+    try:
+        return operator.index(number)
+    except (TypeError, RuntimeError):
+        return None
 
 
 def each_positive(
@@ -83,12 +98,17 @@ def each_positive(
     counted = ops.cast(rows.positive, "int32")
     place = ops.cumsum(counted, axis=1) * counted
     most = ops.max(place)
+    known = _known(most)
 
     def body(number: Any, *state: Any) -> tuple[Any, ...]:
         here = ops.equal(place, number)
         distance = ops.max(ops.where(here, rows.distances, -float("inf")), axis=1, keepdims=True)
         return (number + 1, *step(here, distance, *state))
 
+    if known is not None:
+        for number in range(1, known + 1):
+            _, *state = body(number, *state)  # type: ignore[assignment]
+        return tuple(state)
     start = (ops.ones_like(most), *state)
     return tuple(ops.while_loop(lambda number, *_: number <= most, body, start))[1:]
 
