@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import (
     Rows,
@@ -15,4 +16,13 @@ from lossplug_metric_learning._rows import (
     terms,
 )
 
-__all__ = ["Rows", "Terms", "log_sum_exp", "masked_mean", "one_each", "pair_loss", "terms"]
+__all__ = [
+    "Rows",
+    "Terms",
+    "like",
+    "log_sum_exp",
+    "masked_mean",
+    "one_each",
+    "pair_loss",
+    "terms",
+]
