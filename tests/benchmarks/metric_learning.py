@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import inspect
 import json
 import resource
 import subprocess
@@ -158,7 +157,7 @@ def peer_step(make: Callable[..., Any], name: str, y_true: np.ndarray, y_pred: n
     import torch
 
     arguments = dict(PEER_ARGUMENTS.get(name, {}))
-    if "num_classes" in inspect.signature(make).parameters and name != "margin":
+    if spec_of(getattr(lossplug_metric_learning, name)).weights and name != "margin":
         arguments |= {"num_classes": int(y_true.max()) + 1, "embedding_size": FEATURES}
     theirs = make(**arguments).to("cuda" if torch.cuda.is_available() else "cpu")
     return torch_step(lambda y, x: theirs(x, y.long()), y_true, y_pred)
