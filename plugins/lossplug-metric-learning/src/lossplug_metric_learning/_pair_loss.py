@@ -113,7 +113,8 @@ def pair_loss(
         distance: The default of the parameter `distance`.
         normalize: That of `normalize`.
         average: That of `average`.
-        first: See `per_anchor`.
+        first: A function of `Rows` and the same parameters that finds one number for each row. It
+            is called for all rows first; they are `of_anchors` and `of_references` then.
         without: Which of the shared parameters it does not have.
         stops_gradient: Whether it takes something for a constant, given its parameters. Weights of
             a miner are.
@@ -248,9 +249,10 @@ def _documented(docstring: str, names: Collection[str]) -> str:
         after = f"\nExample:\n{after}"
     own, example, rest = after.partition("\nExample:\n")
     own, _, raises = own.partition("\nRaises:\n")
+    own = f"\n{own.rstrip()}" if own.strip() else ""
     targets = f"{_LABELS}{_SEVERAL if 'matching' in names else ''}{_EMBEDDINGS}"
     return (
-        f"{before}\nArgs:\n{_indented(targets)}\n{own.rstrip()}\n{_indented(shared)}\n"
+        f"{before}\nArgs:\n{_indented(targets)}{own}\n{_indented(shared)}\n"
         f"{_RETURNS}{raises}{example}{rest}\n"
     )
 

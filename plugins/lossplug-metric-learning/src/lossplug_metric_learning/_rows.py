@@ -59,12 +59,12 @@ class Rows(NamedTuple):
 
     @property
     def distances(self) -> Any:
-        """How far apart they are: 1 minus the cosine, minus an inner product."""
+        """How far apart they are; 1 minus the cosine, minus an inner product."""
         return self.measured if self.offset is None else self.offset - self.measured
 
     @property
     def similarities(self) -> Any:
-        """How similar they are: the cosine, the inner product, or minus a distance."""
+        """How similar they are; the cosine, the inner product, or minus a distance."""
         return -self.measured if self.offset is None else self.measured
 
     @property
@@ -132,7 +132,7 @@ def masked_mean(values: Any, mask: Any) -> Any:
 
 
 def log_sum_exp(logits: Any, mask: Any, *, axis: int = 1) -> Any:
-    """The log of the sum of exponentials where the mask is true; `NEVER` where it nowhere is."""
+    """The log of the sum of exponentials where the mask is true; -3e38 where it nowhere is."""
     logits = ops.where(mask, logits, NEVER)
     largest = ops.stop_gradient(ops.max(logits, axis=axis, keepdims=True))
     total = ops.sum(ops.exp(logits - largest), axis=axis)
