@@ -133,7 +133,7 @@ def pair_loss(
         shared = {name: default for name, default in defaults.items() if name not in without}
         fixed = {name: default for name, default in defaults.items() if name in without}
         of_batch = _of_batch(function, own, shared, fixed, first)
-        setattr(of_batch, OF_PAIRS, _of_pairs(function, own, shared, first))
+        setattr(of_batch, OF_PAIRS, _of_pairs(function, own, shared, fixed, first))
         declared["stops_gradient"] = lambda given: (
             _weighs(given) or (stops_gradient is not None and stops_gradient(given))
         )
@@ -177,17 +177,21 @@ def _of_pairs(
     function: Callable[..., Any],
     own: Mapping[str, inspect.Parameter],
     shared: Mapping[str, Any],
+    fixed: Mapping[str, Any],
     first: Callable[..., Any] | None,
 ) -> Callable[..., Any]:
     """The function as a loss of given pairs, with the shared parameters that are not of a batch."""
 
     def of_pairs(pairs: Pairs, **given: Any) -> Any:
-        complete = _complete(signature, given, pairs)
+        complete = {**always, **_complete(signature, given, pairs)}
         mine = {name: complete.pop(name) for name in own}
         return per_anchor(function, pairs, mine, first=first, **complete)
 
     of_batch = ("normalize", "matching", "regularizer")
-    rest = {name: default for name, default in shared.items() if name not in of_batch}
+    always, rest = (
+        {name: default for name, default in of_all.items() if name not in of_batch}
+        for of_all in (fixed, shared)
+    )
     signature = inspect.Signature([*_leading("pairs"), *own.values(), *_parameters(rest)])
     _describe(of_pairs, signature)
     of_pairs.__name__ = function.__name__

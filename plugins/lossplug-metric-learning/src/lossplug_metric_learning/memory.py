@@ -11,13 +11,42 @@ from lossplug_core.choices import chosen, one_of
 from lossplug_metric_learning._inputs import labelled_embeddings, like, nan_unless
 from lossplug_metric_learning._pair_loss import OF_PAIRS
 from lossplug_metric_learning._pairs import Pairs
+from lossplug_metric_learning.circle import circle
 from lossplug_metric_learning.contrastive import contrastive
+from lossplug_metric_learning.fast_ap import fast_ap
+from lossplug_metric_learning.lifted_structure import generalized_lifted
+from lossplug_metric_learning.multi_similarity import multi_similarity
+from lossplug_metric_learning.neighbours import nca, soft_nearest_neighbour
+from lossplug_metric_learning.nt_xent import nt_xent
+from lossplug_metric_learning.pn import pn
+from lossplug_metric_learning.ranked_list import ranked_list
+from lossplug_metric_learning.signal_to_noise import signal_to_noise
 from lossplug_metric_learning.supcon import supcon
 from lossplug_metric_learning.triplet import triplet_semi_hard
+from lossplug_metric_learning.triplet_margin import triplet_margin
+from lossplug_metric_learning.tuplet_margin import tuplet_margin
 
-__all__ = ["cross_batch_memory"]
+__all__ = ["Inner", "cross_batch_memory"]
 
-Inner: Any = one_of(*(getattr(of, OF_PAIRS) for of in (contrastive, supcon, triplet_semi_hard)))
+# All losses of pairs but those that compare references with each other, and one with weights.
+_OF_PAIRS = (
+    circle,
+    contrastive,
+    fast_ap,
+    generalized_lifted,
+    multi_similarity,
+    nca,
+    nt_xent,
+    pn,
+    ranked_list,
+    signal_to_noise,
+    soft_nearest_neighbour,
+    supcon,
+    triplet_margin,
+    triplet_semi_hard,
+    tuplet_margin,
+)
+Inner: Any = one_of(*(getattr(of, OF_PAIRS) for of in _OF_PAIRS))
 """The losses that can compare a batch with a memory."""
 
 
@@ -90,8 +119,8 @@ def cross_batch_memory(
         embedding_size: How many numbers an embedding has.
         memory_size: How many samples are remembered. Of a larger batch, it is the last ones.
         loss: A loss of pairs of this package, by name, or with its parameters:
-            `{"name": "supcon", "temperature": 0.05}`. What it averages over is what it has within
-            the batch.
+            `{"name": "supcon", "temperature": 0.05}`. Not those that compare references with each
+            other (`angular`, `lifted_structure`), nor `margin`, which has weights of its own.
         normalize: Scale each embedding to length 1 first, as in the paper.
 
     Returns:
