@@ -18,12 +18,15 @@ from lossplug_metric_learning.matching import Matching
 from lossplug_metric_learning.mining import Mining
 from lossplug_metric_learning.regularizers import Regularizer
 
-__all__ = ["OF_PAIRS", "pair_loss"]
+__all__ = ["OF_DIRECTIONS", "OF_PAIRS", "pair_loss"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 OF_PAIRS = "of_pairs"
 """The attribute of a pair loss that compares given `Pairs`, such as with a memory."""
+
+OF_DIRECTIONS = "of_directions"
+"""Its attribute that tells whether it always compares embeddings of length 1."""
 
 _LABELS = """\
 y_true: Labels: integers, shape `[batch]` or `[batch, 1]`, equal for samples of one class"""
@@ -195,6 +198,7 @@ def _of_pairs(
     signature = inspect.Signature([*_leading("pairs"), *own.values(), *_parameters(rest)])
     _describe(of_pairs, signature)
     of_pairs.__name__ = function.__name__
+    setattr(of_pairs, OF_DIRECTIONS, fixed.get("normalize", False))
     return of_pairs
 
 

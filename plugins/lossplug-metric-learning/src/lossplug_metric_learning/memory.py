@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from lossplug_core import EmbeddingSize, PositiveInt, Weight, loss, ops
-from lossplug_core.choices import chosen, one_of
+from lossplug_core.choices import Choice, chosen, one_of
 from lossplug_metric_learning._inputs import labelled_embeddings, like, nan_unless
-from lossplug_metric_learning._pair_loss import OF_PAIRS
+from lossplug_metric_learning._pair_loss import OF_DIRECTIONS, OF_PAIRS
 from lossplug_metric_learning._pairs import Pairs
 from lossplug_metric_learning.circle import circle
 from lossplug_metric_learning.contrastive import contrastive
@@ -121,7 +121,8 @@ def cross_batch_memory(
         loss: A loss of pairs of this package, by name, or with its parameters:
             `{"name": "supcon", "temperature": 0.05}`. Not those that compare references with each
             other (`angular`, `lifted_structure`), nor `margin`, which has weights of its own.
-        normalize: Scale each embedding to length 1 first, as in the paper.
+        normalize: Scale each embedding to length 1 first, as in the paper. Where the loss inside
+            always does, so does this.
 
     Returns:
         One value per anchor, shape `[batch]`, and the memory with the batch in it. A value is NaN
@@ -143,8 +144,10 @@ def cross_batch_memory(
     Reference:
         Wang, Zhang, Huang, Scott: Cross-Batch Memory for Embedding Learning, 2019, arXiv:1912.06798
     """
+    inner = chosen(Inner, loss)
+    directions = normalize or _is_of_directions(inner)
     labels, embeddings = labelled_embeddings(
-        y_true, y_pred, normalize=normalize, size=embedding_size
+        y_true, y_pred, normalize=directions, size=embedding_size
     )
     stored = ops.cast(labels, "int32")
     source, position, filled = _enqueued(weights, ops.shape(labels)[0], memory_size)
@@ -162,8 +165,13 @@ def cross_batch_memory(
         _places(weights["position"], ops.shape(labels)[0], memory_size),
         ops.arange(memory_size) < filled,
     )
-    values = chosen(Inner, loss)(pairs)
+    values = inner(pairs)
     return nan_unless(ops.equal(ops.cast(stored, labels.dtype), labels), values), memory
+
+
+def _is_of_directions(inner: Choice) -> bool:
+    of_directions: bool = getattr(inner.function, OF_DIRECTIONS)
+    return of_directions or inner.parameters.get("distance") == "cosine"
 
 
 def _places(position: Any, batch: Any, memory_size: int) -> Any:
