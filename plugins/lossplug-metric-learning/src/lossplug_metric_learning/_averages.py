@@ -18,12 +18,12 @@ class Sums(NamedTuple):
     """What an average needs of the terms of each anchor: their sum, their number."""
 
     total: Any
-    count: Any
+    number: Any
 
 
 def counted(of: Terms, average: str) -> Sums:
     """The sum and the number of terms, as an average counts them."""
-    return Sums(of.total, (of.nonzero if average == "nonzero" else of.count)())
+    return Sums(of.total, (of.nonzero if average == "nonzero" else of.number)())
 
 
 def averaged(groups: Sequence[Sums], average: str, alike: Any) -> Any:
@@ -40,11 +40,11 @@ def averaged(groups: Sequence[Sums], average: str, alike: Any) -> Any:
 def _averaged(of: Sums, average: str, alike: Any) -> Any:
     batch = ops.cast(ops.shape(of.total)[0], of.total.dtype)
     if average in ("terms", "nonzero"):
-        number = ops.sum(of.count)
-        return of.total * (batch / ops.where(number > 0, number, 1.0))
-    values = of.total / ops.where(of.count > 0, of.count, 1.0)
+        in_all = ops.sum(of.number)
+        return of.total * (batch / ops.where(in_all > 0, in_all, 1.0))
+    values = of.total / ops.where(of.number > 0, of.number, 1.0)
     if average == "anchors":
         return values
     # Each class as much as any other: each anchor as much as its part of its class.
-    part = ops.where(of.count > 0, 1.0 / alike, 0.0)
+    part = ops.where(of.number > 0, 1.0 / alike, 0.0)
     return values * (batch * part / ops.maximum(ops.sum(part), 1e-30))

@@ -72,4 +72,4 @@ def _on_cpu(x: Any) -> bool:
         import jax
 
         return bool(jax.default_backend() == "cpu")
-    return backend() == "torch" and x.device.type == "cpu"
+    return backend() == "torch" and bool(x.device.type == "cpu")

@@ -89,17 +89,19 @@ def per_anchor(
         rows, _ = rows_of(anchors, labels, places, references)
         return first(rows, **given(values))  # type: ignore[misc]
 
-    inputs = (pairs.anchors, pairs.labels, pairs.places)
-    whole = (pairs.references, *weights.values())
+    inputs: tuple[Any, ...] = (pairs.anchors, pairs.labels, pairs.places)
+    whole: tuple[Any, ...] = (pairs.references, *weights.values())
     found = None if first is None else over_chunks(one, inputs, chunk, whole=whole)
 
     def columns(anchors: Any, labels: Any, places: Any, *rest: Any) -> Any:
         of_anchors, of_references = None, None
         if found is not None:
-            of_anchors, *rest, of_references = rest
-        rows, of_class = rows_of(anchors, labels, places, rest[0])
+            (of_anchors, *between, of_references) = rest
+            rest = tuple(between)
+        references, *values = rest
+        rows, of_class = rows_of(anchors, labels, places, references)
         rows = rows._replace(of_anchors=of_anchors, of_references=of_references)
-        result = function(rows, **given(rest[1:]))
+        result = function(rows, **given(values))
         groups = [result] if isinstance(result, Terms) else result
         sums = [column for group in groups for column in counted(group, average)]
         if average == "classes":
@@ -131,7 +133,7 @@ def _compared(pairs: Pairs, places: Any, match: Callable[..., Any]) -> Rows:
     )
 
 
-def _alike(labels: Any, others: Any, match: Callable[..., Any]) -> Sequence[Any]:
+def _alike(labels: Any, others: Any, match: Callable[..., Any]) -> Any:
     if len(labels.shape) == 1:
         same = ops.equal(labels[:, None], others[None, :])
         return same, ops.logical_not(same)

@@ -93,13 +93,13 @@ class Terms(NamedTuple):
 
     Attributes:
         total: The sum of the anchor's terms, `[anchors]`.
-        count: A function that tells how many there are, `[anchors]`.
+        number: A function that tells how many there are, `[anchors]`.
         nonzero: A function that tells how many of them are above 0. Of the two, only what an
             average needs is asked for: each looks at all pairs once more.
     """
 
     total: Any
-    count: Callable[[], Any]
+    number: Callable[[], Any]
     nonzero: Callable[[], Any]
 
 
@@ -107,14 +107,14 @@ def terms(values: Any, mask: Any, weight: Any = None) -> Terms:
     """Terms `[anchors, references]` where the mask is true."""
     values = ops.where(mask, values, 0.0)
 
-    def number(counted: Any) -> Any:
+    def how_many(counted: Any) -> Any:
         counted = ops.cast(counted, values.dtype)
         return ops.sum(counted if weight is None else counted * weight, axis=1)
 
     return Terms(
         ops.sum(values if weight is None else weight * values, axis=1),
-        lambda: number(mask),
-        lambda: number(values > 0),
+        lambda: how_many(mask),
+        lambda: how_many(values > 0),
     )
 
 

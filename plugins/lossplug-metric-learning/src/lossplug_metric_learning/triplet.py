@@ -86,7 +86,7 @@ def triplet_semi_hard(rows: Rows, *, margin: NonNegative = 0.2) -> Terms:
     )
     pairs = ops.logical_and(rows.positive, rows.with_negatives[:, None])
     total = with_slope(total, slope, rows.distances)
-    return Terms(total, terms(rows.measured, pairs, rows.weight).count, lambda: nonzero)
+    return Terms(total, terms(rows.measured, pairs, rows.weight).number, lambda: nonzero)
 
 
 def _one_by_one(rows: Rows, margin: Any) -> tuple[Any, ...]:
