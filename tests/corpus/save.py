@@ -109,7 +109,7 @@ MODELS = {
             "metric-learning/supcon",
             temperature=0.5,
             base_temperature=0.07,
-            average="anchors_with_positives",
+            average="terms",
             reduction="sum",
             name="pulled",
         ),
@@ -147,7 +147,12 @@ MODELS = {
         trains_loss=True,
     ),
     "cross_batch_memory": Saved(
-        by_name("metric-learning/cross_batch_memory", embedding_size=3, memory_size=6, margin=0.8),
+        by_name(
+            "metric-learning/cross_batch_memory",
+            embedding_size=3,
+            memory_size=6,
+            loss={"name": "contrastive", "margin": 0.8},
+        ),
         IDS,
         3,
         trains_loss=True,
@@ -195,6 +200,61 @@ MODELS = {
     ),
     "huber_of_keras": Saved(by_name("keras/huber", delta=3.0), VALUES, 3),
 }
+
+# Losses of embeddings, with parts of many kinds among them.
+OF_EMBEDDINGS: dict[str, dict[str, Any]] = {
+    "angular": {"angle": 0.6},
+    "circle": {"gamma": 16.0, "mining": {"name": "pair_margin", "positive": 0.1}},
+    "fast_ap": {"num_bins": 5, "average": "classes"},
+    "generalized_lifted": {"margin": 0.5, "distance": "squared_euclidean"},
+    "lifted_structure": {"margin": 0.5, "regularizer": {"name": "length", "weight": 0.1}},
+    "multi_similarity": {"mining": {"name": "multi_similarity", "epsilon": 0.2}},
+    "nca": {"average": "nonzero"},
+    "nt_xent": {"temperature": 0.5, "chunk": 3},
+    "pn": {"mining": "hard"},
+    "ranked_list": {},
+    "signal_to_noise": {"regularizer": "zero_mean"},
+    "soft_nearest_neighbour": {"temperature": 2.0},
+    "triplet_margin": {"triplets": "hard", "smooth": True, "distance": "cosine"},
+    "tuplet_margin": {"scale": 8.0},
+}
+OF_CLASSES: dict[str, dict[str, Any]] = {
+    "center": {},
+    "cosface": {"scale": 8.0},
+    "norm_softmax": {"temperature": 0.5},
+    "proxy_nca": {},
+    "soft_triple": {"centers_per_class": 2},
+    "sphereface": {},
+    "subcenter_arcface": {"sub_centers": 2},
+}
+OF_TWO_OUTPUTS: dict[str, tuple[str, str]] = {
+    "info_nce": ("queries", "documents"),
+    "n_pairs": ("anchors", "positives"),
+    "siglip": ("images", "texts"),
+}
+for name, parameters in OF_EMBEDDINGS.items():
+    MODELS[name] = Saved(by_name(f"metric-learning/{name}", **parameters), IDS, 3)
+for name, parameters in OF_CLASSES.items():
+    sizes = {"num_classes": 3, "embedding_size": 3}
+    loss = by_name(f"metric-learning/{name}", **sizes, **parameters)
+    MODELS[name] = Saved(loss, IDS, 3, trains_loss=True)
+for name, outputs in OF_TWO_OUTPUTS.items():
+    loss = by_name(f"metric-learning/{name}")
+    MODELS[name] = Saved(loss, np.arange(8), 3, trains_loss=True, outputs=outputs)
+MODELS["margin"] = Saved(
+    by_name("metric-learning/margin", mining="distance_weighted"), IDS, 3, trains_loss=True
+)
+MODELS["remembered_pairs"] = Saved(
+    by_name(
+        "metric-learning/cross_batch_memory",
+        embedding_size=3,
+        memory_size=6,
+        loss={"name": "nt_xent", "temperature": 0.2, "mining": "semi_hard"},
+    ),
+    IDS,
+    3,
+    trains_loss=True,
+)
 
 
 FICTIONAL = {
