@@ -108,9 +108,13 @@ def angular(rows: Rows, *, angle: _Acute = _TWENTY_DEGREES) -> Rows:
         rows: Anchors with their references.
         angle: Larger angles are kept, in radians.
     """
-    positive = _farthest(rows.distances, rows.positive)
-    chosen = ops.argmax(ops.cast(positive, "int32"), axis=1)
-    partner = ops.take(rows.references, chosen, axis=0)
+    # Of several positives that are as far, the middle: their order must not matter.
+    distances = rows.distances
+    farthest = distances >= largest_where(distances, rows.positive)
+    positive = ops.logical_and(rows.positive, farthest)
+    share = ops.cast(positive, distances.dtype)
+    partner = ops.matmul(share, rows.references)
+    partner = partner / ops.maximum(ops.sum(share, axis=1, keepdims=True), 1.0)
     to_anchor = squared_distances(rows.anchors, rows.references)
     to_partner = squared_distances(partner, rows.references)
     width = ops.sum(ops.square(rows.anchors - partner), axis=1, keepdims=True)

@@ -19,13 +19,14 @@ __all__ = ["n_pairs"]
     y_pred="embeddings",
     paper="https://papers.nips.cc/paper/6200",
     outputs=("anchors", "positives"),
-    conventions={"pytorch-metric-learning": {}, "tensorflow-addons": {}},
+    conventions={"pytorch-metric-learning": {"normalize": True}, "tensorflow-addons": {}},
     range=(0, None),
 )
 def n_pairs(
     y_true: Any,
     y_pred: Mapping[str, Any],
     *,
+    normalize: bool = False,
     regularizer: Regularizer | None = None,
     chunk: PositiveInt | None = None,
 ) -> Any:
@@ -38,9 +39,9 @@ def n_pairs(
     own positive, where TensorFlow Addons gives NaN. `info_nce` leaves the positives of the same
     class out instead.
 
-    pytorch-metric-learning takes one batch, and of each class in it the first two samples; given
-    these as two outputs, it agrees. TensorFlow Addons takes the matrix of inner products, and its
-    multi-label loss is that of rows of 0 and 1.
+    pytorch-metric-learning takes one batch, and of each class in it the first two samples, and
+    normalises; given these as two outputs, it agrees. TensorFlow Addons takes the matrix of inner
+    products, and its multi-label loss is that of rows of 0 and 1.
 
     The inner products of the paper need embeddings that may grow, and something that keeps them
     from growing without end: `regularizer={"name": "length", "power": 2, "weight": 0.001}`.
@@ -58,6 +59,7 @@ def n_pairs(
             or rows of 0 and 1, shape `[batch, labels]` with several labels.
         y_pred: A mapping of two outputs, `anchors` and `positives`, each of shape
             `[batch, features]`. Half precision is computed in float32.
+        normalize: Scale each embedding to length 1 first. The paper does not.
         regularizer: What to add to each value: a function in `regularizers`, by name or with its
             parameters; the mean of that of the anchor and that of its positive.
         chunk: How many anchors to hold in memory at a time, which then grows with `chunk` times the
@@ -81,7 +83,7 @@ def n_pairs(
         https://papers.nips.cc/paper/6200
     """
     labels, anchors, positives, _ = two_views(
-        y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True
+        y_true, y_pred, ("anchors", "positives"), normalize=normalize, multi_hot=True
     )
 
     def values(rows: Any, of_rows: Any, places: Any, positives: Any) -> Any:
@@ -96,7 +98,8 @@ def n_pairs(
     regularize = chosen(Regularizer, regularizer)
     if regularize is None:
         return found
-    return found + 0.5 * (regularize(anchors) + regularize(positives))
+    raw = two_views(y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True)
+    return found + 0.5 * (regularize(raw[1]) + regularize(raw[2]))
 
 
 def _wanted(labels: Any, others: Any, places: Any, dtype: Any) -> Any:

@@ -166,20 +166,25 @@ def first_pairs(labels):
 
 
 @pytest.mark.parametrize("batch", ["8", "33", "64-many-classes", "two-views", "one-class"])
-def test_n_pairs(batch):
+@pytest.mark.parametrize(
+    "convention", [{}, spec_of(n_pairs).conventions["pytorch-metric-learning"]]
+)
+def test_n_pairs(batch, convention):
     """They choose one pair of each class of a batch; given these pairs, both agree."""
+    of_raw = distances.DotProductSimilarity(normalize_embeddings=False)
     y_true, y_pred = BATCHES[batch]
     anchors, positives = first_pairs(y_true)
 
     def of_pairs(x):
         chosen = [keras.ops.take(x, places, axis=0) for places in (anchors, positives)]
-        values = n_pairs(y_true[anchors], dict(zip(("anchors", "positives"), chosen, strict=True)))
+        y_pred = dict(zip(("anchors", "positives"), chosen, strict=True))
+        values = n_pairs(y_true[anchors], y_pred, **convention)
         return keras.ops.mean(values)
 
     value, gradient = value_and_gradient(of_pairs, y_pred)
     x = torch.tensor(y_pred, dtype=torch.float64, requires_grad=True)
-    theirs = distances.DotProductSimilarity(normalize_embeddings=False)
-    expected = losses.NPairsLoss(distance=theirs)(x, torch.tensor(y_true.astype("int64")))
+    theirs = losses.NPairsLoss(**({} if convention else {"distance": of_raw}))
+    expected = theirs(x, torch.tensor(y_true.astype("int64")))
     expected.backward()
     np.testing.assert_allclose(value, expected.item(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-4, atol=1e-5)

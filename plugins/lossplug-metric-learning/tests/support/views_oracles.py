@@ -46,9 +46,11 @@ def oracle_siglip(y_true, images, texts, *, weights, initial_scale, initial_bias
     return np.array(values)
 
 
-def oracle_n_pairs(y_true, anchors, positives, *, regularizer, chunk):
+def oracle_n_pairs(y_true, anchors, positives, *, normalize, regularizer, chunk):
     del chunk
-    values = []
+    values, raw = [], (anchors, positives)
+    if normalize:
+        anchors, positives = unit(anchors), unit(positives)
     for i, a in enumerate(anchors):
         logits = positives @ a
         shared = np.array([common(y_true[i], other) for other in y_true], "float64")
@@ -57,7 +59,7 @@ def oracle_n_pairs(y_true, anchors, positives, *, regularizer, chunk):
         values.append(shared / shared.sum() @ (log_sum_exp(logits) - logits))
     if regularizer is not None:
         regularize = REGULARIZERS[regularizer.name]
-        both = [regularize(z, **regularizer.parameters) for z in (anchors, positives)]
+        both = [regularize(z, **regularizer.parameters) for z in raw]
         return np.array(values) + np.mean(both, axis=0)
     return np.array(values)
 
