@@ -30,7 +30,15 @@ from lossplug_core.spec import spec_of
 
 FEATURES, PER_CLASS = 128, 8
 
-LARGE_FOR_PEER = {"triplet_margin": 1024, "nt_xent": 256, "angular": 512}
+LARGE_FOR_PEER = {
+    "angular": 256,
+    "lifted_structure": 256,
+    "margin": 1024,
+    "nt_xent": 256,
+    "signal_to_noise": 1024,
+    "triplet_margin": 1024,
+    "tuplet_margin": 256,
+}
 """Beyond this the peer runs out of memory, or takes minutes."""
 
 OF_TWO = {"info_nce": ("queries", "documents")}
