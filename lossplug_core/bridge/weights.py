@@ -54,9 +54,7 @@ class LossWeights(keras.layers.Layer):  # type: ignore[misc]
         """The value of a weight, which does not change when the weight does."""
         variable = self.variable_of[name]
         check_replicated(self.owner, variable)
-        value = ops.convert_to_tensor(variable)
-        # Torch writes in place, and would spoil what backward() still needs.
-        return value if variable.trainable else _copy(value)
+        return _tensor(ops.convert_to_tensor(variable), variable.trainable)
 
     def keep(self, updates: Mapping[str, Any]) -> None:
         """Take new values of states."""
@@ -163,10 +161,16 @@ class LossLayers(keras.layers.Layer):  # type: ignore[misc]
                 self.add_module(f"loss_{place}", layer)
 
 
-def _copy(value: Any) -> Any:
-    if keras.backend.backend() != "torch":
+def _tensor(value: Any, trainable: bool) -> Any:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        # Keras gives the variable itself. As an argument of what is calculated again for the
+        # gradient, TensorFlow would count it twice: as an argument, and as a variable.
+        return ops.copy(value)
+    if backend != "torch" or trainable:
         return value
     import torch
 
-    # Compiled, the copy would be left out.
+    # Torch writes in place, and would spoil what backward() still needs. Compiled, the copy would
+    # be left out.
     return torch.compiler.disable(torch.clone)(value)

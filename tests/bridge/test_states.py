@@ -6,13 +6,16 @@ import keras
 import numpy as np
 import pytest
 
+from gradients import on_one_device
 from lossplug_core import (
     DataError,
     SetParameter,
     TrainingModel,
     UntrainedLossError,
+    Weight,
     combine,
     get_loss,
+    loss,
 )
 from lossplug_core.schedules import Adjustable, Linear
 from training import (
@@ -98,6 +101,19 @@ def test_a_number_that_is_set_holds_from_the_next_step_on() -> None:
     assert history["moving_rate"] == [0.0, 1.0]
     assert fitted(model, callbacks=[Setting()])["moving_rate"] == [0.0]
     assert loss.current() == {"rate": 0.5}
+
+
+def test_a_weight_counts_once_where_the_gradient_calculates_anew() -> None:
+    """TensorFlow counts a variable twice that is an argument of what is calculated anew."""
+
+    @loss(y_true="values", y_pred="values", weights={"shift": Weight((3,), 0.5)})
+    def shifted(y_true, y_pred, *, weights):
+        square = keras.remat(lambda error, shift: keras.ops.square(error + shift))
+        return keras.ops.sum(square(y_true - y_pred, weights["shift"]), axis=-1)
+
+    batch = np.zeros((1, 3), "float32"), np.zeros((1, 3), "float32"), np.ones(1, "float32")
+    gradients = on_one_device(get_loss(shifted), [batch])
+    np.testing.assert_allclose(gradients["trained 0, batch 0"], 2 * 0.5)
 
 
 def test_a_step_of_sgd_is_the_gradient_by_hand() -> None:

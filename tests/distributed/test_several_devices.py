@@ -7,25 +7,18 @@ import numpy as np
 import pytest
 
 import several
-from processes import together
+from devices import of_program
 from several import PROBLEMS, on_one_device
 
 pytestmark = pytest.mark.backend
 
-DEVICES = 2
 BACKEND = keras.backend.backend()
 
 
 @pytest.fixture(scope="module")
 def on_two_devices(tmp_path_factory):
     """What each problem gives on each of two devices, by the names of both."""
-    file = tmp_path_factory.mktemp("several") / "results"
-    ranks = range(DEVICES if BACKEND == "torch" else 1)
-    together(
-        [[several.__file__, str(DEVICES), str(rank), file] for rank in ranks],
-        [{"XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES}"}] * len(ranks),
-    )
-    return [dict(np.load(file.with_suffix(f".{rank}.npz"))) for rank in ranks]
+    return of_program(several.__file__, tmp_path_factory.mktemp("several") / "results")
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import devices
 from lossplug_core import TrainingModel, Weight, combine, get_loss, loss, ops
 from lossplug_core.schedules import Linear
 
@@ -27,6 +28,7 @@ LABELS = RANDOM.integers(0, 4, size=SAMPLES).astype("int32")
 TEACHER = RANDOM.normal(size=(SAMPLES, 4)).astype("float32")
 MASK = (RANDOM.random(SAMPLES) > 0.3).astype("int8")  # TensorFlow gathers no int8
 SAMPLE_WEIGHT = RANDOM.uniform(0.5, 2.0, size=SAMPLES).astype("float32")
+SEVERAL_LABELS = (RANDOM.random((SAMPLES, 5)) < 0.3).astype("int8")
 
 
 @loss(y_true="labels", y_pred="embeddings", weights={"prototypes": Weight((4, 4))})
@@ -104,7 +106,7 @@ class Problem:
         loss: Makes the loss.
         y: Its targets.
         sample_weight: Weights of the samples, if any.
-        two: Whether the model has two outputs.
+        outputs: The names of the outputs of the model, if it has several.
         samples: How many samples there are; if the last batch does not split evenly, only a sum
             over the batch is the same on several devices, and JAX refuses it.
         same: Whether several devices are to give what one does.
@@ -114,7 +116,7 @@ class Problem:
     loss: Callable[[], keras.losses.Loss]
     y: Any
     sample_weight: np.ndarray | None = None
-    two: bool = False
+    outputs: tuple[str, ...] = ()
     samples: int = SAMPLES
     same: bool = True
     tolerance: float = 1e-5
@@ -157,12 +159,25 @@ PROBLEMS: Mapping[str, Problem] = {
         _whole("supcon", reduction="sum"), LABELS, SAMPLE_WEIGHT, samples=29
     ),
     "further targets": Problem(_whole(relational), _FURTHER),
-    "two outputs": Problem(_whole(cross_view), LABELS, two=True),
+    "two outputs": Problem(_whole(cross_view), LABELS, outputs=("left", "right")),
     "trained weights": Problem(_loss(prototype), LABELS, SAMPLE_WEIGHT),
     "trained weights, whole batch": Problem(_whole(prototype), LABELS),
     "a running mean": Problem(_loss(centered), LABELS),
     "a running mean, whole batch": Problem(_whole(centered), LABELS),
     "a memory": Problem(_whole(remembered), LABELS),
+    "several labels, in chunks": Problem(
+        _whole("supcon", chunk=3, average="classes"), SEVERAL_LABELS, SAMPLE_WEIGHT
+    ),
+    "a trained boundary, mined": Problem(
+        _whole("margin", num_classes=4, mining="distance_weighted"), LABELS
+    ),
+    "two outputs, trained weights": Problem(
+        _whole("siglip"), np.arange(SAMPLES), outputs=("images", "texts")
+    ),
+    "a memory around a loss of pairs": Problem(
+        _whole("cross_batch_memory", embedding_size=4, memory_size=13, loss="triplet_margin"),
+        LABELS,
+    ),
     "a schedule": Problem(
         _loss("categorical_focal", gamma=Linear(0.0, 2.0, steps=5), from_logits=True), LABELS
     ),
@@ -179,8 +194,9 @@ def training_model(problem: Problem) -> TrainingModel:
     inputs = keras.Input((5,))
     hidden = keras.layers.Dense(6, activation="tanh")(inputs)
     outputs: Any = keras.layers.Dense(4)(hidden)
-    if problem.two:
-        outputs = {"left": outputs, "right": keras.layers.Dense(4)(hidden)}
+    if problem.outputs:
+        first, second = problem.outputs
+        outputs = {first: outputs, second: keras.layers.Dense(4)(hidden)}
     training = TrainingModel(keras.Model(inputs, outputs))
     training.compile(keras.optimizers.SGD(0.02), loss=problem.loss())
     return training
@@ -250,13 +266,8 @@ def _weights(training: TrainingModel) -> dict[str, Any]:
     }
 
 
-def _tensorflow(devices: int) -> Callable[[Problem], dict[str, Any]]:
-    import tensorflow as tf
-
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    logical = [tf.config.LogicalDeviceConfiguration()] * devices
-    tf.config.set_logical_device_configuration(cpu, logical)
-    strategy = tf.distribute.MirroredStrategy([f"CPU:{place}" for place in range(devices)])
+def _tensorflow(count: int) -> Callable[[Problem], dict[str, Any]]:
+    strategy = devices.tensorflow_strategy(count)
 
     def solve(problem: Problem) -> dict[str, Any]:
         with strategy.scope():
@@ -265,27 +276,22 @@ def _tensorflow(devices: int) -> Callable[[Problem], dict[str, Any]]:
     return solve
 
 
-def _jax(devices: int) -> Callable[[Problem], dict[str, Any]]:
-    found = keras.distribution.list_devices()
-    assert len(found) == devices
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=found))
+def _jax(count: int) -> Callable[[Problem], dict[str, Any]]:
+    devices.jax_devices(count)
     return fit
 
 
-def _torch(devices: int, rank: int, file: Path) -> Callable[[Problem], dict[str, Any]]:
-    from torch import distributed
-
-    store = f"file://{file.with_suffix('.store')}"
-    distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=devices)
-    return lambda problem: loop(problem, rank, devices)
+def _torch(count: int, rank: int, file: Path) -> Callable[[Problem], dict[str, Any]]:
+    devices.torch_group(count, rank, file)
+    return lambda problem: loop(problem, rank, count)
 
 
-def main(devices: int, rank: int, file: Path) -> None:
+def main(count: int, rank: int, file: Path) -> None:
     """Train with every loss of the table, and write what came of it."""
     solve = {
-        "tensorflow": lambda: _tensorflow(devices),
-        "jax": lambda: _jax(devices),
-        "torch": lambda: _torch(devices, rank, file),
+        "tensorflow": lambda: _tensorflow(count),
+        "jax": lambda: _jax(count),
+        "torch": lambda: _torch(count, rank, file),
     }[keras.backend.backend()]()
     results = {
         f"{name}/{key}": np.asarray(value)
