@@ -42,6 +42,10 @@ def over_chunks(
     count = (rows + chunk - 1) // chunk
     pieces = tuple(_pieces(x, count, chunk, count * chunk - rows) for x in inputs)
     again = remat(function)
+    if _is_eager_jax(inputs):
+        # A loop of JAX's would be compiled anew at each call.
+        parts = zip(*(ops.unstack(piece, count) for piece in pieces), strict=True)
+        return ops.concatenate([again(*part, *whole) for part in parts], axis=0)[:rows]
     result = ops.map(lambda piece: again(*piece, *whole), pieces)
     return ops.reshape(result, (-1, *result.shape[2:]))[:rows]
 
@@ -51,6 +55,17 @@ def _pieces(x: Any, count: Any, chunk: int, missing: Any) -> Any:
     rest = tuple(x.shape[1:])
     filled = ops.concatenate([x, ops.zeros((missing, *rest), dtype=x.dtype)], axis=0)
     return ops.reshape(filled, (count, chunk, *rest))
+
+
+def _is_eager_jax(inputs: Sequence[Any]) -> bool:
+    """Whether JAX calculates at once. Of a gradient outside of `jit`, only labels tell that."""
+    from keras.backend import backend
+
+    if backend() != "jax":
+        return False
+    import jax
+
+    return not all(isinstance(x, jax.core.Tracer) for x in inputs)
 
 
 def _fast(x: Any, columns: Any) -> int | None:
