@@ -37,17 +37,32 @@ def over_chunks(
     chunk = _fast(inputs[0], columns) if chunk is None else chunk
     if chunk is None or (isinstance(rows, int) and rows <= chunk):
         return function(*inputs, *whole)
-    from keras import remat
-
     count = (rows + chunk - 1) // chunk
     pieces = tuple(_pieces(x, count, chunk, count * chunk - rows) for x in inputs)
-    again = remat(function)
     if _is_eager_jax(inputs):
         # A loop of JAX's would be compiled anew at each call.
         parts = zip(*(ops.unstack(piece, count) for piece in pieces), strict=True)
-        return ops.concatenate([again(*part, *whole) for part in parts], axis=0)[:rows]
-    result = ops.map(lambda piece: again(*piece, *whole), pieces)
+        return ops.concatenate([_again(function, (*part, *whole)) for part in parts], axis=0)[:rows]
+    result = ops.map(lambda piece: _again(function, (*piece, *whole)), pieces)
     return ops.reshape(result, (-1, *result.shape[2:]))[:rows]
+
+
+def _again(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """A function whose gradient calculates it again.
+
+    Integers have no gradient. TensorFlow is not given them as arguments: it would warn of that.
+    """
+    from keras import remat
+
+    floating = ["float" in str(ops.dtype(x)) for x in arguments]
+
+    def of_floats(*floats: Any) -> Any:
+        given = iter(floats)
+        return function(
+            *(next(given) if f else x for f, x in zip(floating, arguments, strict=True))
+        )
+
+    return remat(of_floats)(*(x for f, x in zip(floating, arguments, strict=True) if f))
 
 
 def _pieces(x: Any, count: Any, chunk: int, missing: Any) -> Any:
