@@ -68,13 +68,14 @@ def squared_distances(anchors: Any, references: Any) -> Any:
     centre = ops.stop_gradient(ops.mean(references, axis=0, keepdims=True))
     columns = references - centre
     rows = columns if references is anchors else anchors - centre
-    products = ops.matmul(rows, ops.transpose(columns))
+    # Whatever is done to the product is done to all pairs once more: so the factor is in the rows.
+    products = ops.matmul(-2.0 * rows, ops.transpose(columns))
     if columns is rows:
-        of_rows = of_columns = ops.diagonal(products)
+        of_rows = of_columns = -0.5 * ops.diagonal(products)
     else:
         of_rows = ops.sum(ops.square(rows), axis=1)
         of_columns = ops.sum(ops.square(columns), axis=1)
-    return ops.maximum(of_rows[:, None] + of_columns[None, :] - 2.0 * products, 0.0)
+    return ops.relu(products + of_rows[:, None] + of_columns[None, :])
 
 
 def _signal_to_noise(anchors: Any, references: Any) -> Any:
