@@ -1,7 +1,9 @@
 """Save a model with each loss, as the versions that are installed do it.
 
-    python tests/corpus/save.py
-    python tests/corpus/save.py --fictional
+    KERAS_BACKEND=jax python tests/corpus/save.py
+    KERAS_BACKEND=jax python tests/corpus/save.py --fictional
+
+Not with torch: what Keras saves of its optimizers there, other backends cannot load.
 
 The models of a release are saved once, and never again: every later version has to load them and to
 give the same numbers. A loss that is new gets its row here, and its file with the next release.
