@@ -229,7 +229,7 @@ class MAPAtR(_Retrieval):
         >>> metric = MAPAtR(size=100, embedding_size=1)
         >>> metric.update_state([0, 0, 1, 0], [[0.0], [1.0], [2.5], [4.5]])
         >>> round(float(metric.result()), 4)
-        0.5
+        0.4167
     """
 
     def __init__(
