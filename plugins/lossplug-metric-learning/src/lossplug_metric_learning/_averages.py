@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from lossplug_core import ops
 from lossplug_metric_learning._rows import Terms
 
-__all__ = ["Average", "Sums", "averaged", "counted"]
+__all__ = ["Average", "Sums", "averaged", "counted", "renamed_average"]
 
 Average = Literal["anchors", "terms", "nonzero", "classes"]
 """What the mean over the batch is a mean of."""
@@ -48,3 +48,14 @@ def _averaged(of: Sums, average: str, alike: Any) -> Any:
     # Each class as much as any other: each anchor as much as its part of its class.
     part = ops.where(of.number > 0, 1.0 / alike, 0.0)
     return values * (batch * part / ops.maximum(ops.sum(part), 1e-30))
+
+
+def renamed_average(old: str, new: Average) -> Callable[[int, dict[str, Any]], dict[str, Any]]:
+    """The migration of a loss whose first version had another name for an average."""
+
+    def migrate(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
+        del version
+        same = parameters.get("average", "anchors") != old
+        return parameters if same else {**parameters, "average": new}
+
+    return migrate

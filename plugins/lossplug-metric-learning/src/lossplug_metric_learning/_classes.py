@@ -13,7 +13,7 @@ from lossplug_metric_learning._inputs import (
     nan_unless,
     unit,
 )
-from lossplug_metric_learning._rows import NEVER
+from lossplug_metric_learning._rows import log_sum_exp
 
 __all__ = ["Classes", "classes_of", "directions", "prototypes"]
 
@@ -42,7 +42,7 @@ class Classes(NamedTuple):
 
     def others(self, logits: Any) -> Any:
         """The log of the sum of exponentials of the logits of all classes but the own."""
-        return ops.logsumexp(ops.where(self.right, NEVER, logits), axis=1)
+        return log_sum_exp(logits, ops.logical_not(self.right))
 
     def own(self, logits: Any) -> Any:
         """Of one logit per class, each sample's own."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from lossplug_core import PositiveInt, loss
 from lossplug_core.choices import chosen
 from lossplug_metric_learning._averages import Average
-from lossplug_metric_learning._inputs import labelled_embeddings
+from lossplug_metric_learning._inputs import labelled_embeddings, unit
 from lossplug_metric_learning._pairs import Pairs, pairs_in_batch, per_anchor
 from lossplug_metric_learning.distances import Distance
 from lossplug_metric_learning.matching import Matching
@@ -161,13 +161,12 @@ def _of_batch(
         mine = {name: complete.pop(name) for name in own}
         to_length_1 = complete.pop("normalize") or complete["distance"] == "cosine"
         regularize = chosen(Regularizer, complete.pop("regularizer"))
-        read = functools.partial(
-            labelled_embeddings, y_true, y_pred, multi_hot="matching" in shared
+        labels, raw = labelled_embeddings(
+            y_true, y_pred, normalize=False, multi_hot="matching" in shared
         )
-        values = per_anchor(
-            function, pairs_in_batch(*read(normalize=to_length_1)), mine, first=first, **complete
-        )
-        return values if regularize is None else values + regularize(read(normalize=False)[1])
+        pairs = pairs_in_batch(labels, unit(raw) if to_length_1 else raw)
+        values = per_anchor(function, pairs, mine, first=first, **complete)
+        return values if regularize is None else values + regularize(raw)
 
     parameters = [*own.values(), *_parameters(shared)]
     signature = inspect.Signature([*_leading("y_true", "y_pred"), *parameters])

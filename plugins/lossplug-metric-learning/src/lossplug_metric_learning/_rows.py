@@ -15,12 +15,15 @@ __all__ = [
     "NEVER",
     "Rows",
     "Terms",
+    "closest_place",
+    "farthest_place",
     "largest_where",
     "least_where",
     "log_sum_exp",
     "log_sum_exp_of_both",
     "masked_mean",
     "one_each",
+    "shifted_logits",
     "terms",
 ]
 
@@ -140,6 +143,15 @@ def log_sum_exp(logits: Any, mask: Any, *, axis: int = 1) -> Any:
     return ops.log(total) + ops.squeeze(largest, axis)
 
 
+def shifted_logits(logits: Any) -> tuple[Any, Any]:
+    """Logits less the largest of their row, and the log of the sum of their exponentials.
+
+    Small losses would drown in the rounding of large logits.
+    """
+    shifted = logits - ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
+    return shifted, ops.log(ops.sum(ops.exp(shifted), axis=1))
+
+
 def log_sum_exp_of_both(logits: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
     """`log_sum_exp` of the positives, and of the negatives, of which no pair is both.
 
@@ -157,6 +169,16 @@ def log_sum_exp_of_both(logits: Any, positive: Any, negative: Any) -> tuple[Any,
         for total, largest in zip(totals, tops, strict=True)
     )
     return first, second
+
+
+def farthest_place(distances: Any, mask: Any) -> Any:
+    """Where the farthest of each row is for which the mask is true."""
+    return ops.argmax(ops.where(mask, distances, -float("inf")), axis=1)
+
+
+def closest_place(distances: Any, mask: Any) -> Any:
+    """Where the closest of each row is for which the mask is true."""
+    return ops.argmin(ops.where(mask, distances, float("inf")), axis=1)
 
 
 def largest_where(values: Any, mask: Any) -> Any:

@@ -11,7 +11,7 @@ from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import Rows, Terms, terms
 
-__all__ = ["contrastive", "pair_contrastive"]
+__all__ = ["contrastive", "pair_contrastive", "pair_costs"]
 
 _PAPER = "doi:10.1109/CVPR.2006.100"
 
@@ -132,14 +132,19 @@ def contrastive(
         Hadsell, Chopra, LeCun: Dimensionality Reduction by Learning an Invariant Mapping, 2006,
         doi:10.1109/CVPR.2006.100
     """
-    distances = rows.distances
-    too_far = distances - like(positive_margin, distances)
-    too_close = like(margin, distances) - distances
-    costs = ops.maximum(ops.where(rows.positive, too_far, too_close), 0.0)
+    costs = pair_costs(rows, margin, positive_margin)
     costs = ops.square(costs) if squared else costs
     if separate:
         return terms(costs, rows.positive, rows.weight), terms(costs, rows.negative, rows.weight)
     return terms(costs, rows.compared, rows.weight)
+
+
+def pair_costs(rows: Rows, margin: Any, positive_margin: Any) -> Any:
+    """How much too far each positive is, and how much too close each negative."""
+    distances = rows.distances
+    too_far = distances - like(positive_margin, distances)
+    too_close = like(margin, distances) - distances
+    return ops.maximum(ops.where(rows.positive, too_far, too_close), 0.0)
 
 
 def _check(y_true: tuple[int | None, ...], y_pred: tuple[int | None, ...]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lossplug_core import NonNegative, NumClasses, Real, Weight, ops
-from lossplug_metric_learning._inputs import class_mask, like, nan_unless
+from lossplug_metric_learning._classes import classes_of
+from lossplug_metric_learning._inputs import like, nan_unless
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import Rows, Terms, one_each, terms
 
@@ -87,6 +88,5 @@ def margin(
 def _of_anchors(rows: Rows, boundaries: Any, num_classes: int | None) -> Any:
     if num_classes is None:
         return boundaries[0] + ops.zeros_like(rows.distances[:, 0])
-    own = class_mask(rows.labels, num_classes)
-    boundary = ops.sum(ops.where(own, boundaries[None, :], 0.0), axis=1)
-    return nan_unless(ops.any(own, axis=1), boundary)
+    classes = classes_of(rows.labels, num_classes)
+    return nan_unless(classes.known, classes.rows(boundaries))

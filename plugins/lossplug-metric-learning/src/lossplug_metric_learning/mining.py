@@ -13,7 +13,13 @@ from annotated_types import Gt, Lt
 from lossplug_core import NonNegative, Positive, Real, ops
 from lossplug_core.choices import one_of
 from lossplug_metric_learning._inputs import like, square_root
-from lossplug_metric_learning._rows import Rows, largest_where, least_where
+from lossplug_metric_learning._rows import (
+    Rows,
+    closest_place,
+    farthest_place,
+    largest_where,
+    least_where,
+)
 from lossplug_metric_learning.distances import squared_distances
 
 __all__ = [
@@ -159,11 +165,11 @@ Mining: Any = one_of(
 
 def _farthest(distances: Any, mask: Any) -> Any:
     """A mask of the one that is farthest in each row, if there is any."""
-    return _only(ops.argmax(ops.where(mask, distances, -float("inf")), axis=1), mask)
+    return _only(farthest_place(distances, mask), mask)
 
 
 def _closest(distances: Any, mask: Any) -> Any:
-    return _only(ops.argmin(ops.where(mask, distances, float("inf")), axis=1), mask)
+    return _only(closest_place(distances, mask), mask)
 
 
 def _only(index: Any, mask: Any) -> Any:

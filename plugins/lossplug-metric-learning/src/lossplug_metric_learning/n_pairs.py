@@ -8,6 +8,8 @@ from typing import Any
 from lossplug_core import PositiveInt, loss, ops
 from lossplug_core.choices import chosen
 from lossplug_metric_learning._chunks import over_chunks
+from lossplug_metric_learning._inputs import unit
+from lossplug_metric_learning._rows import shifted_logits
 from lossplug_metric_learning._views import two_views
 from lossplug_metric_learning.regularizers import Regularizer
 
@@ -82,24 +84,22 @@ def n_pairs(
         Sohn: Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016,
         https://papers.nips.cc/paper/6200
     """
-    labels, anchors, positives, _ = two_views(
-        y_true, y_pred, ("anchors", "positives"), normalize=normalize, multi_hot=True
+    labels, *raw, _ = two_views(
+        y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True
     )
+    anchors, positives = map(unit, raw) if normalize else raw
 
     def values(rows: Any, of_rows: Any, places: Any, positives: Any) -> Any:
         wanted = _wanted(of_rows, labels, places, rows.dtype)
-        logits = ops.matmul(rows, ops.transpose(positives))
-        # The largest is taken off first: small losses would drown in the rounding of large logits.
-        logits = logits - ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
-        return ops.logsumexp(logits, axis=1) - ops.sum(wanted * logits, axis=1)
+        logits, log_denominator = shifted_logits(ops.matmul(rows, ops.transpose(positives)))
+        return log_denominator - ops.sum(wanted * logits, axis=1)
 
     places = ops.arange(ops.shape(anchors)[0])
     found = over_chunks(values, (anchors, labels, places), chunk, whole=(positives,))
     regularize = chosen(Regularizer, regularizer)
     if regularize is None:
         return found
-    raw = two_views(y_true, y_pred, ("anchors", "positives"), normalize=False, multi_hot=True)
-    return found + 0.5 * (regularize(raw[1]) + regularize(raw[2]))
+    return found + 0.5 * sum(map(regularize, raw))
 
 
 def _wanted(labels: Any, others: Any, places: Any, dtype: Any) -> Any:

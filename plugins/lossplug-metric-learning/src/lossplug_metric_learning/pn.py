@@ -7,7 +7,14 @@ from typing import Any, Literal
 from lossplug_core import NonNegative, ops
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
-from lossplug_metric_learning._rows import Rows, Terms, largest_where, one_each
+from lossplug_metric_learning._rows import (
+    Rows,
+    Terms,
+    closest_place,
+    farthest_place,
+    largest_where,
+    one_each,
+)
 from lossplug_metric_learning.distances import distances_between
 
 __all__ = ["pn"]
@@ -63,9 +70,11 @@ def pn(
         single-cell datasets, 2019, doi:10.1038/s41598-019-45301-0
     """
     distances = rows.distances
-    positive = _place(distances, rows.positive, farthest=positives == "hard")
+    place = farthest_place if positives == "hard" else closest_place
+    positive = place(distances, rows.positive)
     wanted = _beyond(distances, rows) if negatives == "semi_hard" else rows.negative
-    negative = _place(distances, wanted, farthest=negatives == "easy")
+    place = farthest_place if negatives == "easy" else closest_place
+    negative = place(distances, wanted)
     to_positive, to_negative = _at(distances, positive), _at(distances, negative)
     embeddings = [ops.take(rows.references, place, axis=0) for place in (positive, negative)]
     between = distances_between(rows.distance, *embeddings)
@@ -79,13 +88,6 @@ def _beyond(distances: Any, rows: Rows) -> Any:
     farther = distances > largest_where(distances, rows.positive)
     farthest = ops.equal(distances, largest_where(distances, rows.negative))
     return ops.logical_and(rows.negative, ops.logical_or(farther, farthest))
-
-
-def _place(distances: Any, mask: Any, *, farthest: bool) -> Any:
-    """Which of each row is the farthest, or the closest, where the mask is true; 0 if it is not."""
-    if farthest:
-        return ops.argmax(ops.where(mask, distances, -float("inf")), axis=1)
-    return ops.argmin(ops.where(mask, distances, float("inf")), axis=1)
 
 
 def _at(distances: Any, place: Any) -> Any:

@@ -7,14 +7,8 @@ from typing import Any, Literal
 
 from lossplug_core import EmbeddingSize, NonNegative, NumClasses, Positive, Weight, loss, ops
 from lossplug_metric_learning._classes import directions
-from lossplug_metric_learning._inputs import (
-    class_mask,
-    labelled_embeddings,
-    like,
-    nan_unless,
-    unit,
-)
-from lossplug_metric_learning._rows import NEVER
+from lossplug_metric_learning._inputs import like, nan_unless
+from lossplug_metric_learning._rows import log_sum_exp
 
 __all__ = ["proxy_anchor", "proxy_nca"]
 
@@ -94,21 +88,22 @@ def proxy_anchor(
     Reference:
         Kim, Kim, Cho, Kwak: Proxy Anchor Loss for Deep Metric Learning, 2020, arXiv:2003.13911
     """
-    labels, embeddings = labelled_embeddings(y_true, y_pred, normalize=True, size=embedding_size)
-    proxies = unit(like(weights["proxies"], embeddings))
+    classes, embeddings, proxies = directions(
+        y_true, y_pred, weights["proxies"], num_classes, embedding_size
+    )
     margin, alpha = like(margin, embeddings), like(alpha, embeddings)
     cosines = ops.matmul(embeddings, ops.transpose(proxies))
-    own = class_mask(labels, num_classes)
-    drawn = _log_one_plus_sum(alpha * (margin - cosines), own)
-    pushed = _log_one_plus_sum(alpha * (cosines + margin), ops.logical_not(own))
+    own, others = classes.right, ops.logical_not(classes.right)
+    drawn = ops.softplus(log_sum_exp(alpha * (margin - cosines), own, axis=0))
+    pushed = ops.softplus(log_sum_exp(alpha * (cosines + margin), others, axis=0))
 
     samples = ops.sum(ops.cast(own, cosines.dtype), axis=0)
-    size = ops.cast(ops.shape(labels)[0], cosines.dtype)
+    size = ops.cast(ops.shape(embeddings)[0], cosines.dtype)
     present = ops.sum(ops.cast(samples > 0, cosines.dtype))
     of_positive = drawn / (ops.maximum(present, 1.0) * ops.maximum(samples, 1.0))
     of_negative = pushed / (num_classes * ops.maximum(size - samples, 1.0))
     values = size * ops.sum(ops.where(own, of_positive, of_negative), axis=1)
-    return nan_unless(ops.any(own, axis=1), values)
+    return nan_unless(classes.known, values)
 
 
 @loss(
@@ -189,8 +184,3 @@ def proxy_nca(
         return classes.cross_entropy(logits, own)
     difference = classes.others(logits) - own if num_classes > 1 else 0.0 * own
     return nan_unless(classes.known, difference)
-
-
-def _log_one_plus_sum(exponents: Any, mask: Any) -> Any:
-    """The log of 1 and the exponentials of each column where the mask is true."""
-    return ops.softplus(ops.logsumexp(ops.where(mask, exponents, NEVER), axis=0))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lossplug_core import Real, ops
-from lossplug_metric_learning._inputs import like
+from lossplug_core import Real
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import Rows, Terms, terms
+from lossplug_metric_learning.contrastive import pair_costs
 
 __all__ = ["signal_to_noise"]
 
@@ -56,7 +56,5 @@ def signal_to_noise(
         Yuan, Deng, Tang, Tang, Chen: Signal-to-Noise Ratio: A Robust Distance Metric for Deep
         Metric Learning, 2019, arXiv:1904.02616
     """
-    distances = rows.distances
-    too_far = ops.maximum(distances - like(positive_margin, distances), 0.0)
-    too_close = ops.maximum(like(margin, distances) - distances, 0.0)
-    return terms(too_far, rows.positive, rows.weight), terms(too_close, rows.negative, rows.weight)
+    costs = pair_costs(rows, margin, positive_margin)
+    return terms(costs, rows.positive, rows.weight), terms(costs, rows.negative, rows.weight)

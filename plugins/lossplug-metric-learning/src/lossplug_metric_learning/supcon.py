@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lossplug_core import Positive, ops
+from lossplug_metric_learning._averages import renamed_average
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
-from lossplug_metric_learning._rows import NEVER, Rows, Terms, masked_mean, one_each
+from lossplug_metric_learning._rows import NEVER, Rows, Terms, masked_mean, one_each, shifted_logits
 
 __all__ = ["supcon"]
-
-_AVERAGES = {"anchors_with_positives": "terms"}
-
-
-def _renamed(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
-    del version
-    average = parameters.get("average", "anchors")
-    return {**parameters, "average": _AVERAGES.get(average, average)}
 
 
 @pair_loss(
@@ -26,7 +17,7 @@ def _renamed(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
     paper="arXiv:2004.11362",
     aliases=("supervised_contrastive",),
     version=2,
-    migrate=_renamed,
+    migrate=renamed_average("anchors_with_positives", "terms"),
     history={2: "The average over anchors with positives is called `terms`."},
     conventions={
         "pytorch-metric-learning": {"average": "nonzero"},
@@ -71,9 +62,7 @@ def supcon(
         Khosla et al.: Supervised Contrastive Learning, 2020, arXiv:2004.11362
     """
     logits = ops.where(rows.compared, rows.similarities / like(temperature, rows.measured), NEVER)
-    # The largest logit is taken off first: small losses would drown in the rounding of large ones.
-    shifted = logits - ops.stop_gradient(ops.max(logits, axis=1, keepdims=True))
-    log_denominator = ops.log(ops.sum(ops.exp(shifted), axis=1))
+    shifted, log_denominator = shifted_logits(logits)
     values = log_denominator - masked_mean(shifted, rows.positive)
     if base_temperature is not None:
         values = values * like(temperature / base_temperature, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import NonNegative, ops
+from lossplug_metric_learning._averages import renamed_average
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._pair_loss import pair_loss
 from lossplug_metric_learning._rows import Rows, Terms, terms
@@ -17,21 +18,13 @@ from lossplug_metric_learning._triplets import (
 
 __all__ = ["triplet_semi_hard"]
 
-_AVERAGES = {"pairs": "terms"}
-
-
-def _renamed(version: int, parameters: dict[str, Any]) -> dict[str, Any]:
-    del version
-    average = parameters.get("average", "anchors")
-    return {**parameters, "average": _AVERAGES.get(average, average)}
-
 
 @pair_loss(
     distance="squared_euclidean",
     normalize=True,
     paper="arXiv:1503.03832",
     version=2,
-    migrate=_renamed,
+    migrate=renamed_average("pairs", "terms"),
     history={2: "The average over pairs of anchor and positive is called `terms`."},
     conventions={
         "tensorflow-addons": {
