@@ -75,7 +75,7 @@ def squared_distances(anchors: Any, references: Any) -> Any:
     else:
         of_rows = ops.sum(ops.square(rows), axis=1)
         of_columns = ops.sum(ops.square(columns), axis=1)
-    return ops.relu(products + of_rows[:, None] + of_columns[None, :])
+    return ops.relu(of_rows[:, None] + of_columns[None, :] + products)
 
 
 def _signal_to_noise(anchors: Any, references: Any) -> Any:
