@@ -40,6 +40,7 @@ from lossplug_core.networks import Network
 from lossplug_core.spec import LossSpec, Provider, Weight
 from lossplug_core.types import (
     ClassCounts,
+    ClassMatrix,
     ClassWeights,
     EmbeddingSize,
     Fraction,
@@ -51,6 +52,7 @@ from lossplug_core.types import (
     Positive,
     PositiveInt,
     Real,
+    TransitionMatrix,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ __all__ = [
     "ChangedLossWarning",
     "Choice",
     "ClassCounts",
+    "ClassMatrix",
     "ClassWeights",
     "CombinedLoss",
     "ConfigError",
@@ -105,6 +108,7 @@ __all__ = [
     "SetParameter",
     "SpecError",
     "TrainingModel",
+    "TransitionMatrix",
     "UnknownConventionError",
     "UnknownLossError",
     "UnknownParameterError",

@@ -4,17 +4,25 @@ Plain `float`, `int`, `bool`, `str` and `Literal[…]` are types of parameters a
 always finite: NaN and infinity are refused everywhere.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen, doc
 
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
 __all__ = [
     "ClassCounts",
+    "ClassMatrix",
     "ClassWeights",
     "Dimension",
     "EmbeddingSize",
     "Fraction",
+    "Matrix",
     "NonNegative",
     "NonNegativeInt",
     "NumClasses",
@@ -23,6 +31,7 @@ __all__ = [
     "Positive",
     "PositiveInt",
     "Real",
+    "TransitionMatrix",
 ]
 
 
@@ -39,6 +48,45 @@ class Dimension:
 
     name: Literal["classes", "features"]
 
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Marks a sequence of sequences as a square matrix, of as many rows as columns.
+
+    Attributes:
+        distributions: Whether each row sums to 1.
+    """
+
+    distributions: bool = False
+
+    @property
+    def type_text(self) -> str:
+        """What such a parameter is, for people."""
+        if self.distributions:
+            return "square matrix of float ≥ 0 and ≤ 1, whose rows sum to 1"
+        return "square matrix of float ≥ 0"
+
+    def check(self, rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+        """The rows, or a ValueError that says what is wrong with them."""
+        for number, row in enumerate(rows):
+            if len(row) != len(rows):
+                raise ValueError(
+                    f"row {number} has {len(row)} numbers, and there are {len(rows)} rows"
+                )
+            if self.distributions and abs(sum(row) - 1) > _ROUNDED:
+                raise ValueError(f"row {number} sums to {sum(row):g}")
+        return rows
+
+    def __get_pydantic_core_schema__(
+        self, annotation: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.check, handler(annotation))
+
+
+_ROUNDED = 1e-3
+"""How far a sum may be from 1, so that rows can be written with three digits."""
 
 Real = Annotated[float, doc("any finite number")]
 """Any finite number. A plain `float` is the same, but does not say that this is meant."""
@@ -75,3 +123,20 @@ ClassWeights = Annotated[tuple[NonNegative, ...], MinLen(1), Dimension("classes"
 
 ClassCounts = Annotated[tuple[Positive, ...], MinLen(1), Dimension("classes")]
 """How many samples each class has, each above 0. Lists, arrays and tensors are accepted."""
+
+ClassMatrix = Annotated[tuple[ClassWeights, ...], MinLen(1), Dimension("classes"), Matrix()]
+"""A square matrix, a row and a column per class, of numbers that are at least 0.
+
+Nested lists, arrays and tensors are accepted.
+"""
+
+TransitionMatrix = Annotated[
+    tuple[Annotated[tuple[Fraction, ...], MinLen(1), Dimension("classes")], ...],
+    MinLen(1),
+    Dimension("classes"),
+    Matrix(distributions=True),
+]
+"""A row per class: with which probability it becomes each class. Each row sums to 1, up to 0.001.
+
+Nested lists, arrays and tensors are accepted.
+"""

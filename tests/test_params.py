@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossplug_core import (
+    ClassMatrix,
     ClassWeights,
     Fraction,
     NonNegative,
@@ -16,6 +17,7 @@ from lossplug_core import (
     Positive,
     PositiveInt,
     SpecError,
+    TransitionMatrix,
     UnknownConventionError,
     UnknownParameterError,
     loss,
@@ -159,6 +161,8 @@ def test_a_type_that_cannot_be_checked_is_the_authors_mistake(annotation) -> Non
         (Fraction | None, "float ≥ 0 and ≤ 1, or None"),
         (Annotated[float, Interval(ge=0, lt=1)], "float ≥ 0 and < 1"),
         (ClassWeights, "sequence of float ≥ 0"),
+        (ClassMatrix, "square matrix of float ≥ 0"),
+        (TransitionMatrix, "square matrix of float ≥ 0 and ≤ 1, whose rows sum to 1"),
         (Literal["a", "b"], "'a' or 'b'"),
         (float | tuple[float, ...], "float, or sequence of float"),
     ],
@@ -168,3 +172,41 @@ def test_types_are_told_in_words(annotation, text) -> None:
 
     spec = spec_of(loss(y_true="values", y_pred="values")(function))
     assert parameters_of(spec)["parameter"].type_text == text
+
+
+@loss(y_true="values", y_pred="values")
+def with_matrices(
+    y_true,
+    y_pred,
+    *,
+    costs: ClassMatrix = ((0, 1), (1, 0)),
+    transitions: TransitionMatrix | None = None,
+):
+    """A loss with matrices."""
+
+
+def test_a_matrix_is_read_from_arrays_and_written_as_lists() -> None:
+    spec = spec_of(with_matrices)
+    complete = validate(spec, {"costs": np.array([[0, 1], [5, 0]])})
+    assert complete == {"costs": ((0.0, 1.0), (5.0, 0.0)), "transitions": None}
+    assert dump(spec, complete)["costs"] == [[0.0, 1.0], [5.0, 0.0]]
+    rounded = ((0.333, 0.333, 0.333), (0, 1, 0), (0, 0, 1))
+    assert validate(spec, {"transitions": rounded})["transitions"] == rounded
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"costs": [[0, 1, 2], [1, 0, 2]]}, "row 0 has 3 numbers, and there are 2 rows"),
+        ({"costs": [[0, 1], [1]]}, "row 1 has 1 numbers, and there are 2 rows"),
+        ({"costs": [[0, -1], [1, 0]]}, "[0][1] is not valid"),
+        ({"costs": []}, "at least 1 item"),
+        ({"costs": [0, 1]}, "[0] is not valid"),
+        ({"transitions": [[1, 0], [0.5, 0.4]]}, "row 1 sums to 0.9"),
+        ({"transitions": [[1, 0], [2, -1]]}, "[1][0] is not valid"),
+    ],
+)
+def test_a_matrix_that_is_none_is_refused(values, reason) -> None:
+    with pytest.raises(ParameterError) as caught:
+        validate(spec_of(with_matrices), values)
+    assert reason in str(caught.value)

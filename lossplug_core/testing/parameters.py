@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from lossplug_core.networks import is_network
 from lossplug_core.params import Alternatives, Parameter, parameters_of
 from lossplug_core.spec import LossSpec
-from lossplug_core.types import Dimension
+from lossplug_core.types import Dimension, Matrix
 
 __all__ = ["Sizes", "follows_classes", "parameters"]
 
 _LARGE = 10_000
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def _typed(
     if origin in (tuple, list):
         count = next((_size(m, sizes) for m in marks if isinstance(m, Dimension)), None)
         one = _typed(arguments[0], parameter, sizes, wide)
-        return st.lists(one, min_size=count or 1, max_size=count or 3).map(tuple)
+        several = st.lists(one, min_size=count or 1, max_size=count or 3).map(tuple)
+        distributions = any(isinstance(mark, Matrix) and mark.distributions for mark in marks)
+        return several.map(_as_distributions) if distributions else several
     if annotation is type(None):
         return st.none()
     if annotation is bool:
@@ -83,6 +86,15 @@ def _typed(
         # A type that we cannot draw, and no default: the loss will say what it thinks of it.
         return st.from_type(annotation)
     return st.just(parameter.default)
+
+
+def _as_distributions(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Each row divided by its sum; one that sums to nothing stays in its class."""
+    kept = np.eye(len(rows)).tolist()
+    return tuple(
+        tuple(value / sum(row) for value in row) if sum(row) > _NOTHING else tuple(kept[number])
+        for number, row in enumerate(rows)
+    )
 
 
 def _choice(

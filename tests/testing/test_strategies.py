@@ -14,6 +14,7 @@ from lossplug_core import (
     PREDICTIONS,
     TARGETS,
     ClassCounts,
+    ClassMatrix,
     ClassWeights,
     EmbeddingSize,
     Fraction,
@@ -25,6 +26,7 @@ from lossplug_core import (
     Positive,
     PositiveInt,
     Real,
+    TransitionMatrix,
     loss,
     one_of,
 )
@@ -62,6 +64,8 @@ def everything(
     outputs: NumOutputs | None = None,
     weights: ClassWeights,
     counts: ClassCounts | None = None,
+    costs: ClassMatrix,
+    transitions: TransitionMatrix | None = None,
     free: tuple[Positive, ...] = (1.0,),
 ): ...
 
@@ -77,6 +81,9 @@ def test_parameters_are_accepted_by_the_loss(wide, data):
     assert drawn["outputs"] in (None, 4)
     assert drawn["counts"] is None or len(drawn["counts"]) == 5
     assert isinstance(drawn["one_or_each"], float) or len(drawn["one_or_each"]) == 5
+    assert np.shape(drawn["costs"]) == (5, 5)
+    transitions = drawn["transitions"]
+    assert transitions is None or np.allclose(np.sum(transitions, axis=1), np.ones(5))
 
 
 @wideness
