@@ -40,8 +40,8 @@ from lossplug_core.networks import Network
 from lossplug_core.spec import LossSpec, Provider, Weight
 from lossplug_core.types import (
     ClassCounts,
-    ClassMatrix,
     ClassWeights,
+    CostMatrix,
     EmbeddingSize,
     Fraction,
     NonNegative,
@@ -78,10 +78,10 @@ __all__ = [
     "ChangedLossWarning",
     "Choice",
     "ClassCounts",
-    "ClassMatrix",
     "ClassWeights",
     "CombinedLoss",
     "ConfigError",
+    "CostMatrix",
     "DataError",
     "DeprecatedLossWarning",
     "EmbeddingSize",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassCounts",
-    "ClassMatrix",
     "ClassWeights",
+    "CostMatrix",
     "Dimension",
     "EmbeddingSize",
     "Fraction",
@@ -55,16 +55,18 @@ class Matrix:
 
     Attributes:
         distributions: Whether each row sums to 1.
+        hollow: Whether its diagonal is 0.
     """
 
     distributions: bool = False
+    hollow: bool = False
 
     @property
     def type_text(self) -> str:
         """What such a parameter is, for people."""
         if self.distributions:
             return "square matrix of float ≥ 0 and ≤ 1, whose rows sum to 1"
-        return "square matrix of float ≥ 0"
+        return f"square matrix of float ≥ 0{', with 0 on the diagonal' if self.hollow else ''}"
 
     def check(self, rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
         """The rows, or a ValueError that says what is wrong with them."""
@@ -75,6 +77,8 @@ class Matrix:
                 )
             if self.distributions and abs(sum(row) - 1) > _ROUNDED:
                 raise ValueError(f"row {number} sums to {sum(row):g}")
+            if self.hollow and row[number] != 0:
+                raise ValueError(f"row {number} has {row[number]:g} on the diagonal")
         return rows
 
     def __get_pydantic_core_schema__(
@@ -124,10 +128,12 @@ ClassWeights = Annotated[tuple[NonNegative, ...], MinLen(1), Dimension("classes"
 ClassCounts = Annotated[tuple[Positive, ...], MinLen(1), Dimension("classes")]
 """How many samples each class has, each above 0. Lists, arrays and tensors are accepted."""
 
-ClassMatrix = Annotated[tuple[ClassWeights, ...], MinLen(1), Dimension("classes"), Matrix()]
-"""A square matrix, a row and a column per class, of numbers that are at least 0.
+CostMatrix = Annotated[
+    tuple[ClassWeights, ...], MinLen(1), Dimension("classes"), Matrix(hollow=True)
+]
+"""What each mistake costs: a row for each class that is right, a column for each that is predicted.
 
-Nested lists, arrays and tensors are accepted.
+What is right costs 0. Nested lists, arrays and tensors are accepted.
 """
 
 TransitionMatrix = Annotated[

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossplug_core import (
-    ClassMatrix,
     ClassWeights,
+    CostMatrix,
     Fraction,
     NonNegative,
     ParameterError,
@@ -161,7 +161,7 @@ def test_a_type_that_cannot_be_checked_is_the_authors_mistake(annotation) -> Non
         (Fraction | None, "float ≥ 0 and ≤ 1, or None"),
         (Annotated[float, Interval(ge=0, lt=1)], "float ≥ 0 and < 1"),
         (ClassWeights, "sequence of float ≥ 0"),
-        (ClassMatrix, "square matrix of float ≥ 0"),
+        (CostMatrix, "square matrix of float ≥ 0, with 0 on the diagonal"),
         (TransitionMatrix, "square matrix of float ≥ 0 and ≤ 1, whose rows sum to 1"),
         (Literal["a", "b"], "'a' or 'b'"),
         (float | tuple[float, ...], "float, or sequence of float"),
@@ -179,7 +179,7 @@ def with_matrices(
     y_true,
     y_pred,
     *,
-    costs: ClassMatrix = ((0, 1), (1, 0)),
+    costs: CostMatrix = ((0, 1), (1, 0)),
     transitions: TransitionMatrix | None = None,
 ):
     """A loss with matrices."""
@@ -200,6 +200,7 @@ def test_a_matrix_is_read_from_arrays_and_written_as_lists() -> None:
         ({"costs": [[0, 1, 2], [1, 0, 2]]}, "row 0 has 3 numbers, and there are 2 rows"),
         ({"costs": [[0, 1], [1]]}, "row 1 has 1 numbers, and there are 2 rows"),
         ({"costs": [[0, -1], [1, 0]]}, "[0][1] is not valid"),
+        ({"costs": [[0, 1], [1, 2]]}, "row 1 has 2 on the diagonal"),
         ({"costs": []}, "at least 1 item"),
         ({"costs": [0, 1]}, "[0] is not valid"),
         ({"transitions": [[1, 0], [0.5, 0.4]]}, "row 1 sums to 0.9"),

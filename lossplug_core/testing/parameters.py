@@ -73,8 +73,8 @@ def _typed(
         count = next((_size(m, sizes) for m in marks if isinstance(m, Dimension)), None)
         one = _typed(arguments[0], parameter, sizes, wide)
         several = st.lists(one, min_size=count or 1, max_size=count or 3).map(tuple)
-        distributions = any(isinstance(mark, Matrix) and mark.distributions for mark in marks)
-        return several.map(_as_distributions) if distributions else several
+        matrix = next((mark for mark in marks if isinstance(mark, Matrix)), None)
+        return several if matrix is None else several.map(lambda rows: _as(matrix, rows))
     if annotation is type(None):
         return st.none()
     if annotation is bool:
@@ -88,13 +88,17 @@ def _typed(
     return st.just(parameter.default)
 
 
-def _as_distributions(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    """Each row divided by its sum; one that sums to nothing stays in its class."""
-    kept = np.eye(len(rows)).tolist()
-    return tuple(
-        tuple(value / sum(row) for value in row) if sum(row) > _NOTHING else tuple(kept[number])
-        for number, row in enumerate(rows)
-    )
+def _as(matrix: Matrix, rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Drawn numbers as the matrix that is declared."""
+    off_diagonal, on_diagonal = 1 - np.eye(len(rows)), np.eye(len(rows))
+    array = np.asarray(rows)
+    if matrix.hollow:
+        array = array * off_diagonal
+    if matrix.distributions:
+        sums = array.sum(axis=1, keepdims=True)
+        # A row of which nothing is left stays in its class.
+        array = np.where(sums > _NOTHING, array / np.maximum(sums, _NOTHING), on_diagonal)
+    return tuple(map(tuple, array.tolist()))
 
 
 def _choice(

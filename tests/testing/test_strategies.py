@@ -14,8 +14,8 @@ from lossplug_core import (
     PREDICTIONS,
     TARGETS,
     ClassCounts,
-    ClassMatrix,
     ClassWeights,
+    CostMatrix,
     EmbeddingSize,
     Fraction,
     NonNegative,
@@ -64,7 +64,7 @@ def everything(
     outputs: NumOutputs | None = None,
     weights: ClassWeights,
     counts: ClassCounts | None = None,
-    costs: ClassMatrix,
+    costs: CostMatrix,
     transitions: TransitionMatrix | None = None,
     free: tuple[Positive, ...] = (1.0,),
 ): ...
@@ -82,6 +82,7 @@ def test_parameters_are_accepted_by_the_loss(wide, data):
     assert drawn["counts"] is None or len(drawn["counts"]) == 5
     assert isinstance(drawn["one_or_each"], float) or len(drawn["one_or_each"]) == 5
     assert np.shape(drawn["costs"]) == (5, 5)
+    assert not np.diag(drawn["costs"]).any()
     transitions = drawn["transitions"]
     assert transitions is None or np.allclose(np.sum(transitions, axis=1), np.ones(5))
 
