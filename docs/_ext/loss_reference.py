@@ -22,12 +22,17 @@ from lossplug_core.names import KERAS
 FOLDER = Path(__file__).parents[1] / "reference" / "losses"
 
 PLOTS = {
+    "imbalance/active_passive": "active=crossentropy,focal",
     "imbalance/asymmetric": "gamma_negative=0,2,4",
     "imbalance/asymmetric_single_label": "gamma_negative=0,1,4",
+    "imbalance/bootstrapped_crossentropy": "mode=soft,hard",
     "imbalance/categorical_focal": "gamma=0,1,2,5",
     "imbalance/class_balanced": "samples_per_class=[900,90,10]",
+    "imbalance/confidence_penalty": "beta=0,0.1,0.5",
     "imbalance/equalization": "num_classes=1",
     "imbalance/focal": "gamma=0,1,2,5",
+    "imbalance/forward_correction": "transitions=[[0.8,0.2],[0.1,0.9]]",
+    "imbalance/generalized_crossentropy": "q=0,0.3,0.7,1",
     "imbalance/ghm": "bins=10",
     "imbalance/margin_hinge": "margin=[1,2]",
     "imbalance/poly1_crossentropy": "epsilon=-1,0,1,2",
@@ -35,6 +40,9 @@ PLOTS = {
     "imbalance/reduced_focal": "gamma=0,1,2,5",
     "imbalance/running_class_balanced": "num_classes=3",
     "imbalance/seesaw": "num_classes=3 q=0,1,2",
+    "imbalance/smoothed_binary_crossentropy": "smoothing=0,0.1,0.3",
+    "imbalance/smoothed_crossentropy": "smoothing=-0.3,0,0.1,0.3",
+    "imbalance/symmetric_crossentropy": "log_zero=-9.2,-4,-2",
     "imbalance/weighted_binary_crossentropy": "positive_weight=1,3,9",
     "imbalance/weighted_categorical_crossentropy": "class_weights=[1,3,9]",
     "metric-learning/angular": "angle=0.6,0.8,1",
