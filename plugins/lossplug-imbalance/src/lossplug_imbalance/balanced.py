@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lossplug_core import ClassCounts, Fraction, NonNegative, loss
+from lossplug_core import ClassCounts, Fraction, NonNegative, loss, ops
 from lossplug_core.statistics import class_counts
 from lossplug_imbalance._balance import Crossentropy, balanced_crossentropy
 from lossplug_imbalance._inputs import exclusive, per_class
@@ -17,6 +17,7 @@ __all__ = ["class_balanced"]
     y_pred="logits|probabilities",
     paper="arXiv:1901.05555",
     adapts={"samples_per_class": class_counts},
+    conventions={"balanced-loss": {"beta": 0.999, "gamma": 2.0, "average_sigmoid": True}},
     range=(0, None),
     at_target="zero",
 )
@@ -28,6 +29,7 @@ def class_balanced(
     beta: Fraction = 0.999,
     crossentropy: Crossentropy = "softmax",
     gamma: NonNegative = 2.0,
+    average_sigmoid: bool = False,
     from_logits: bool = False,
 ) -> Any:
     r"""Class-balanced loss: classes weighted by the inverse of their effective number of samples.
@@ -41,7 +43,8 @@ def class_balanced(
     last epochs, `beta=deferred(0.9999, until=step)`.
 
     The paper sums the sigmoid and focal forms over the classes, and so does this; the package
-    balanced-loss averages its sigmoid form, and agrees on the others. Some copies of the original
+    balanced-loss averages its sigmoid form, which `average_sigmoid` and the convention of its name
+    do as well, and agrees on the others. Some copies of the original
     compute the softmax form as a binary crossentropy of softmax probabilities; the paper does not.
 
     Formula:
@@ -66,6 +69,7 @@ def class_balanced(
         crossentropy: What is weighted: `"softmax"`, `"sigmoid"`, or `"focal"`, which is sigmoid
             focal.
         gamma: The focus on hard examples, at least 0. Only `"focal"` has it.
+        average_sigmoid: Whether the sigmoid form is averaged over the classes, not summed.
         from_logits: Whether `y_pred` are logits.
 
     Returns:
@@ -88,7 +92,7 @@ def class_balanced(
         Margin Loss, 2019, arXiv:1906.07413, for deferred re-weighting.
     """
     y_true, y_pred = exclusive(y_true, y_pred)
-    return balanced_crossentropy(
+    values = balanced_crossentropy(
         y_true,
         y_pred,
         per_class("samples_per_class", samples_per_class, y_pred),
@@ -97,3 +101,6 @@ def class_balanced(
         gamma=gamma,
         from_logits=from_logits,
     )
+    if average_sigmoid and crossentropy == "sigmoid":
+        return values / ops.cast(ops.shape(y_pred)[-1], y_pred.dtype)
+    return values

@@ -1,13 +1,13 @@
-"""Hinge loss with a margin for each class."""
+"""Hinge losses with a margin for each class."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from lossplug_core import Positive, loss, ops
-from lossplug_imbalance._inputs import independent, per_class
+from lossplug_imbalance._inputs import exclusive, independent, per_class
 
-__all__ = ["margin_hinge"]
+__all__ = ["margin_hinge", "multiclass_margin_hinge"]
 
 
 @loss(
@@ -76,3 +76,85 @@ def _margins(margin: Any, positive: Any, y_pred: Any) -> Any:
         return per_class("margin", margin, y_pred)
     margin = per_class("margin", margin, y_pred, classes=2)
     return ops.take(margin, ops.cast(positive, "int32")) if len(margin.shape) else margin
+
+
+@loss(
+    y_true="class_ids|one_hot",
+    y_pred="logits",
+    paper="doi:10.1162/15324430260185628",
+    conventions={"torch": {"violations": "mean"}},
+    range=(0, None),
+    at_target="zero",
+)
+def multiclass_margin_hinge(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    margin: Positive | tuple[Positive, ...] = 1.0,
+    squared: bool = False,
+    violations: Literal["max", "sum", "mean"] = "max",
+) -> Any:
+    r"""Hinge loss of classes that exclude each other, whose margin can differ between them.
+
+    The score of the right class must be above all others by its margin: give the rare class a wider
+    one. Use it where only decisions are needed: the scores become no probabilities, and a sample
+    beyond its margin teaches nothing more. Where each output is a question of its own, it is
+    `margin_hinge` that is meant.
+
+    Implementations disagree on what counts. Crammer and Singer take the worst of the other classes,
+    which is the default; Weston and Watkins take the sum over them. torch's `multi_margin_loss`
+    divides that sum by the number of classes, the right one included; its `margin` is one number,
+    and its `p=2` is `squared`. Keras's `categorical_hinge` is the first, but counts a score of 0
+    among the others: the right class must be above 0 as well.
+
+    Cost: about that of softmax crossentropy without its exponentials. No state.
+
+    Formula:
+        $$h_j = \max(0, m_y + x_j - x_y), \qquad
+        L_{\text{max}} = \max_{j \ne y} h_j, \quad
+        L_{\text{sum}} = \sum_{j \ne y} h_j, \quad
+        L_{\text{mean}} = \frac{1}{K} \sum_{j \ne y} h_j$$
+
+        where $x_j$ is the score of class $j$ of $K$, and $m_y$ the margin of the class $y$ that is
+        right. If `squared`, each $h_j$ is. Of soft labels, $x_y$ and $m_y$ are the means, and
+        $h_j$ counts by the part that is not of class $j$.
+
+    Args:
+        y_true: Class ids, shape `[batch, ...]` or `[batch, ..., 1]`; or one-hot or soft labels,
+            shape `[batch, ..., classes]`. An id that is no class gives 0; `get_loss` refuses it,
+            and in compiled code, which cannot, makes it NaN.
+        y_pred: Scores, of which the highest is the decision, shape `[batch, ..., classes]`. Half
+            precision is computed in float32.
+        margin: How far the right class has to be above the others, above 0: one number, or one per
+            class.
+        squared: Whether to square what misses the margin.
+        violations: Which of the other classes count: the worst, `"max"`, their `"sum"`, or that
+            divided by the number of classes, `"mean"`.
+
+    Returns:
+        One value per sample and position, shape `[batch, ...]`.
+
+    Raises:
+        DataError: The shapes do not fit, or `margin` is neither one number nor one per class.
+
+    Example:
+        >>> from lossplug_imbalance import multiclass_margin_hinge
+        >>> scores = [[2.0, 1.5, 0.0], [2.0, 1.5, 0.0]]
+        >>> values = multiclass_margin_hinge([0, 2], scores, margin=(1.0, 1.0, 3.0))
+        >>> [round(float(value), 4) for value in values]
+        [0.5, 5.0]
+
+    Reference:
+        Crammer and Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector
+        Machines, 2001, doi:10.1162/15324430260185628. Weston and Watkins, Support Vector Machines
+        for Multi-Class Pattern Recognition, 1999.
+    """
+    y_true, y_pred = exclusive(y_true, y_pred)
+    required = per_class("margin", margin, y_pred) - y_pred
+    # The sum of the targets is 0 where an id is no class: then nothing is required.
+    is_class = ops.sum(y_true, axis=-1, keepdims=True)
+    missing = ops.relu(ops.sum(y_true * required, axis=-1, keepdims=True) + is_class * y_pred)
+    missing = (1 - y_true) * (ops.square(missing) if squared else missing)
+    if violations == "max":
+        return ops.max(missing, axis=-1)
+    return ops.sum(missing, axis=-1) if violations == "sum" else ops.mean(missing, axis=-1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lossplug_core import ClassWeights, DataError, NonNegative, loss, ops, statistics
+from lossplug_core import ClassWeights, NonNegative, loss, ops, statistics
+from lossplug_imbalance._counting import positives
 from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 
@@ -14,29 +15,8 @@ __all__ = ["weighted_binary_crossentropy", "weighted_categorical_crossentropy"]
 
 def _negatives_per_positive(batches: Iterable[Any]) -> float | tuple[float, ...]:
     """How many negatives there are for each positive: one number, or one per output."""
-    positives: Any = 0.0
-    samples = 0
-    for batch in batches:
-        rows = batch.reshape(-1, batch.shape[-1] if batch.ndim > 1 else 1)
-        if rows.size and not (rows.min() >= 0 and rows.max() <= 1):
-            raise DataError(
-                "The targets are not binary.",
-                expected="0 or 1, or a probability between them",
-                received=f"numbers from {rows.min()} to {rows.max()}",
-            )
-        positives = positives + rows.sum(axis=0, dtype="float64")
-        samples += len(rows)
-    if not samples:
-        raise DataError("There are no targets to count.", expected="at least one batch")
-    for output, count in enumerate(positives.tolist()):
-        if count in (0, samples):
-            raise DataError(
-                f"Output {output} has no {'negative' if count else 'positive'} in the data.",
-                expected="positives and negatives of every output",
-                received=f"{count:g} positives of {samples} samples",
-                fix="Give positive_weight yourself.",
-            )
-    weights = ((samples - positives) / positives).tolist()
+    counts, samples = positives(batches, "positive_weight")
+    weights = ((samples - counts) / counts).tolist()
     return weights[0] if len(weights) == 1 else tuple(weights)
 
 
