@@ -1,0 +1,153 @@
+"""What a prediction says of the true probability: in logarithms, in float64, in NumPy.
+
+A loss is least, for a sample whose true probability is eta, at a prediction that the loss decides.
+For crossentropy that is eta itself. Of the others, this is the way back: from the prediction to the
+eta whose expected loss is stationary there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lossplug_core import DataError
+
+__all__ = [
+    "Array",
+    "array",
+    "asymmetric_logit",
+    "binary_logits",
+    "class_logs",
+    "focal_logits",
+    "focal_logs",
+    "log_of",
+    "sigmoid",
+    "softmax",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_TINY = float(np.finfo(np.float64).tiny)
+_GAP = float(np.finfo(np.float64).epsneg)
+_LARGE = 700.0
+
+
+def array(x: Any) -> Array:
+    """An array in float64 of anything that holds numbers, a tensor of any backend included."""
+    if hasattr(x, "detach"):  # torch: NumPy takes neither gradients, nor bfloat16, nor devices
+        x = x.detach().cpu().double().numpy()
+    numbers: Array = np.asarray(x, dtype="float64")
+    return numbers
+
+
+def log_of(name: str, value: Any) -> Array:
+    """The logarithm of a weight or prior, which must be positive to be divided by."""
+    value = array(value)
+    if not (np.isfinite(value) & (value > 0)).all():
+        raise DataError(
+            f"With this {name!r} the probabilities cannot be recovered.",
+            expected=f"{name} above 0: what counts for nothing leaves no trace in the prediction",
+            received=value.tolist(),
+        )
+    logs: Array = np.log(value)
+    return logs
+
+
+def binary_logits(y_pred: Any, *, from_logits: bool) -> Array:
+    """The logit of each output."""
+    numbers = array(y_pred)
+    if from_logits:
+        return numbers
+    p = np.clip(_probabilities(numbers), _TINY, 1 - _GAP)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def class_logs(y_pred: Any, *, from_logits: bool) -> Array:
+    """The logarithms of the probabilities of classes, the last axis."""
+    y_pred = array(y_pred)
+    if y_pred.ndim == 0 or y_pred.shape[-1] < 2:
+        raise DataError(
+            "The prediction has fewer than two classes to choose from.",
+            expected="y_pred of shape [..., classes]",
+            received=y_pred.shape,
+        )
+    if not from_logits:
+        y_pred = np.log(np.clip(_probabilities(y_pred), _TINY, None))
+    return np.asarray(y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True))
+
+
+def sigmoid(z: Array) -> Array:
+    """Without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))
+
+
+def softmax(scores: Array) -> Array:
+    """Without overflow, over the last axis."""
+    return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)))
+
+
+def focal_logits(z: Array, *, gamma: float, epsilon: float = 0.0) -> Array:
+    """The logit of eta from that of p, of a focal loss, or of its first polynomial (poly-1).
+
+    The part of a positive is l(p) = -(1-p)^gamma log p + epsilon (1-p)^(gamma+1), that of a
+    negative l(1-p). The derivative of eta l(p) + (1-eta) l(1-p) is 0 where eta / (1-eta) is
+    l'(1-p) / l'(p).
+    """
+    return np.asarray(z + _slope(-z, gamma, epsilon) - _slope(z, gamma, epsilon))
+
+
+def focal_logs(log_p: Array, *, gamma: float, epsilon: float = 0.0) -> Array:
+    """The same of classes that exclude each other: the logarithm of eta, but for a constant.
+
+    The sum of eta_k l(p_k), where the p_k sum to 1, is least where all eta_k l'(p_k) are the same.
+    """
+    return np.asarray(log_p - _slope(_class_logits(log_p), gamma, epsilon))
+
+
+def asymmetric_logit(z: Array, *, gamma_pos: float, gamma_neg: float, clip: float) -> Array:
+    """The logit of eta from that of p, of the asymmetric loss.
+
+    A negative costs l(1 - u) with u = max(p - clip, 0): below the clip only positives pull, up and
+    out of there, so that eta is 0.
+    """
+    u = sigmoid(z) - clip
+    inside = np.clip(u, _TINY, 1 - _GAP)
+    z_u = z if clip == 0 else np.log(inside) - np.log1p(-inside)
+    # The logarithms of the two derivatives with respect to p.
+    negative = _slope(-z_u, gamma_neg, 0.0) + np.logaddexp(0.0, z_u)
+    positive = _slope(z, gamma_pos, 0.0) + np.logaddexp(0.0, -z)
+    return np.asarray(np.where((u > 0) | (clip == 0), negative - positive, -np.inf))
+
+
+def _slope(z: Array, gamma: float, epsilon: float) -> Array:
+    """log(-p l'(p)): of crossentropy 0."""
+    focus = gamma * _tail(-z) + epsilon * (gamma + 1) * sigmoid(z)
+    return np.asarray(-gamma * np.logaddexp(0.0, z) + np.log1p(focus))
+
+
+def _tail(z: Array) -> Array:
+    """softplus(z) / exp(z), which is 1 far below 0 and 0 far above it."""
+    z = np.maximum(z, -_LARGE)
+    return np.asarray(np.logaddexp(0.0, z) * np.exp(-z))
+
+
+def _class_logits(log_p: Array) -> Array:
+    """log(p / (1 - p)): where p is near 1, from the sum of the others."""
+    top = np.argmax(log_p, axis=-1, keepdims=True)
+    others = log_p.copy()
+    np.put_along_axis(others, top, -np.inf, axis=-1)
+    log_q = np.log1p(-np.exp(np.minimum(others, np.log(0.5))))
+    np.put_along_axis(log_q, top, np.logaddexp.reduce(others, axis=-1, keepdims=True), axis=-1)
+    return np.asarray(log_p - log_q)
+
+
+def _probabilities(y_pred: Array) -> Array:
+    if y_pred.size and not (y_pred.min() >= 0 and y_pred.max() <= 1 + 1e-5):
+        raise DataError(
+            "The predictions are no probabilities.",
+            expected="numbers from 0 to 1",
+            received=f"numbers from {y_pred.min()} to {y_pred.max()}",
+            fix="say from_logits=True if they are logits.",
+        )
+    return y_pred
