@@ -87,8 +87,9 @@ def forward_correction(
     labels = ops.sum(ops.cast(y_true > 0, y_pred.dtype), axis=-1)
     reached = ops.take(ops.transpose(transitions), ops.argmax(y_true, axis=-1), axis=0)
     log_reached = ops.where(reached > 0, ops.log(ops.maximum(reached, _TINY)), _IMPOSSIBLE)
-    hard = -ops.sum(y_true, axis=-1) * ops.logsumexp(log_p + log_reached, axis=-1)
-    return ops.where(labels == 1, hard, soft)
+    most = ops.max(log_reached, axis=-1, keepdims=True)
+    log_noisy = ops.logsumexp(log_p + (log_reached - most), axis=-1) + most[..., 0]
+    return ops.where(labels == 1, -ops.sum(y_true, axis=-1) * log_noisy, soft)
 
 
 def _square(transitions: Any, y_pred: Any) -> Any:
