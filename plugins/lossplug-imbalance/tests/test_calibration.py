@@ -12,6 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, logit, softmax
 
 from lossplug_core import DataError, combine, get_loss
+from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.schedules import deferred
 from lossplug_imbalance.calibration import (
     calibrated,
@@ -36,6 +37,12 @@ BINARY = {
     "focal, strong": {"gamma": 5.0, "alpha": 0.9},
     "focal, none": {"gamma": 0.0},
     "weighted_binary_crossentropy": {"positive_weight": 9.0, "negative_weight": 0.5},
+    "binary_logit_adjusted": {"positive_prior": 0.05, "tau": 1.5},
+    "poly1_focal": {"gamma": 2.0, "epsilon": 1.5, "alpha": 0.25},
+    "poly1_focal, without the first term": {"gamma": 2.0, "epsilon": -1.0},
+    "asymmetric": {},
+    "asymmetric, without a clip": {"gamma_negative": 2.0, "clip": 0.0},
+    "smoothed_binary_crossentropy": {"smoothing": 0.02},
 }
 EXCLUSIVE = {
     "categorical_focal": {"gamma": 2.0},
@@ -48,6 +55,15 @@ EXCLUSIVE = {
         "beta": 0.99,
     },
     "class_balanced, focal": {"samples_per_class": (900, 90, 10), "crossentropy": "focal"},
+    "ldam": {"samples_per_class": (900, 90, 10), "scale": 4.0, "beta": 0.99},
+    "logit_adjusted": {"class_priors": (0.7, 0.2, 0.1), "tau": 1.5},
+    "balanced_softmax": {"samples_per_class": (900, 90, 10)},
+    "vector_scaling": {"samples_per_class": (90, 50, 30), "class_weights": (1.0, 2.0, 3.0)},
+    "poly1_crossentropy": {"epsilon": 2.0, "class_weights": (1.0, 2.0, 3.0)},
+    "poly1_crossentropy, less": {"epsilon": -0.9, "label_smoothing": 0.1},
+    "generalized_crossentropy": {"q": 0.5},
+    "symmetric_crossentropy": {"alpha": 1.0},
+    "smoothed_crossentropy": {"smoothing": 0.1},
 }
 
 
@@ -56,6 +72,11 @@ SIMPLEX = np.vstack([np.zeros(3), 2 * np.eye(3)])
 
 def built(name, parameters, **options):
     return get_loss(name.partition(",")[0], **parameters, **options)
+
+
+def logits_of(name):
+    """The option, of losses that take probabilities as well."""
+    return {} if name in ("ldam", "vector_scaling") else {"from_logits": True}
 
 
 def costs(loss, targets, y_pred):
@@ -86,7 +107,7 @@ def test_the_least_expected_loss_of_yes_or_no_means_its_probability(name, parame
 @pytest.mark.backend
 @pytest.mark.parametrize(("name", "parameters"), EXCLUSIVE.items(), ids=EXCLUSIVE)
 def test_the_least_expected_loss_of_classes_means_their_probabilities(name, parameters):
-    loss = built(name, parameters, from_logits=True)
+    loss = built(name, parameters, **logits_of(name))
     targets = np.arange(3)
     for eta in ([0.7, 0.2, 0.1], [0.05, 0.05, 0.9], [0.4, 0.3, 0.3]):
         least = minimize(
@@ -252,11 +273,14 @@ def test_a_schedule_counts_as_it_is_now():
         lambda: combine({"focal": 1.0, "binary_crossentropy": 1.0}),
         lambda: abs,
         lambda: keras.losses.BinaryFocalCrossentropy(label_smoothing=0.1),
+        lambda: keras.losses.BinaryCrossentropy(label_smoothing=1.0),
+        lambda: get_loss("symmetric_crossentropy", alpha=0.0),
+        lambda: get_loss("generalized_crossentropy", truncation=0.5),
     ],
 )
 def test_a_loss_without_a_map_says_so(loss):
     with pytest.raises(DataError, match="No function is known"):
-        calibrated(loss(), [0.5])
+        calibrated(loss(), [0.5, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -273,6 +297,8 @@ def test_a_loss_without_a_map_says_so(loss):
         lambda: focal_probabilities([-0.1]),
         lambda: expected_calibration_error([], []),
         lambda: expected_calibration_error([0, 1, 2], [[0.5, 0.5]]),
+        lambda: expected_calibration_error([0, 1], [0.5, 0.5], sample_weight=[0, 0]),
+        lambda: expected_calibration_error([0, 1], [0.5, 0.5], sample_weight=[1, 2, 3]),
     ],
 )
 def test_what_does_not_fit_is_refused(call):
@@ -300,10 +326,46 @@ class TestCalibrationError:
         assert expected_calibration_error(y, prob, binning=binning) < 0.004
         assert expected_calibration_error(y, np.sqrt(prob), binning=binning) > 0.1
 
+    @pytest.mark.parametrize("binning", ["width", "mass"])
+    def test_a_weight_counts_a_sample_that_often(self, binning):
+        random = np.random.default_rng(0)
+        prob, often = random.random(50), random.integers(0, 4, 50)
+        y = random.random(50) < prob**2
+        weighted = expected_calibration_error(y, prob, sample_weight=often, binning=binning, bins=5)
+        repeated = expected_calibration_error(
+            np.repeat(y, often), np.repeat(prob, often), binning=binning, bins=5
+        )
+        assert weighted == pytest.approx(repeated, abs=1e-12)
+
     def test_equal_predictions_share_a_bin(self):
         """Else the order of the samples would count."""
         y, prob = np.repeat([0, 1], 50), np.full(100, 0.5)
         assert expected_calibration_error(y, prob, binning="mass") == 0
+
+
+@pytest.mark.backend
+def test_constant_weights_have_no_derivative():
+    """The gradients of a positive and of a negative cancel at eta."""
+    z = np.linspace(-2, 4, 13)
+    loss = get_loss("asymmetric", constant_weights=True, from_logits=True)
+    positive, negative = (
+        value_and_gradient(lambda x, y=y: loss(np.full((13, 1), y), x), z[:, None])[1]
+        for y in (1.0, 0.0)
+    )
+    slopes = [keras.ops.convert_to_numpy(slope)[:, 0] for slope in (positive, negative)]
+    eta = calibrated(loss, z)
+    np.testing.assert_allclose(eta * slopes[0], (eta - 1) * slopes[1], rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.backend
+def test_negatives_below_the_clip_are_certain():
+    np.testing.assert_array_equal(calibrated(get_loss("asymmetric", clip=0.05), [0, 0.04]), 0)
+
+
+@pytest.mark.backend
+def test_forward_correction_predicts_what_is_true():
+    loss = get_loss("forward_correction", transitions=((0.9, 0.1), (0.2, 0.8)))
+    np.testing.assert_allclose(calibrated(loss, [0.3, 0.7]), [0.3, 0.7], **close)
 
 
 @pytest.mark.backend

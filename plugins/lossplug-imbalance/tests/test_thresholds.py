@@ -55,6 +55,16 @@ def test_no_threshold_has_more_of_what_is_free(pairs, least):
             threshold_at(y_true, y_score, precision=least)
 
 
+def test_a_weight_counts_a_sample_that_often():
+    random = np.random.default_rng(0)
+    y_true, y_score = random.integers(0, 2, 40), random.random(40)
+    often = random.integers(0, 4, 40)
+    repeated = np.repeat(y_true, often), np.repeat(y_score, often)
+    assert best_threshold(y_true, y_score, sample_weight=often) == best_threshold(*repeated)
+    found = threshold_at(y_true, y_score, recall=0.5, sample_weight=often)
+    assert found == threshold_at(*repeated, recall=0.5)
+
+
 @law
 @given(
     p=st.floats(0, 1),

@@ -16,12 +16,14 @@ from lossplug_core import DataError
 __all__ = [
     "Array",
     "array",
-    "asymmetric_logit",
+    "asymmetric_logits",
     "binary_logits",
     "class_logs",
     "focal_logits",
     "focal_logs",
     "log_of",
+    "margin_logs",
+    "poly_logs",
     "sigmoid",
     "softmax",
 ]
@@ -105,25 +107,50 @@ def focal_logs(log_p: Array, *, gamma: float, epsilon: float = 0.0) -> Array:
     return np.asarray(log_p - _slope(_class_logits(log_p), gamma, epsilon))
 
 
-def asymmetric_logit(z: Array, *, gamma_pos: float, gamma_neg: float, clip: float) -> Array:
+def asymmetric_logits(
+    z: Array, *, gamma_positive: float, gamma_negative: float, clip: float, constant: bool
+) -> Array:
     """The logit of eta from that of p, of the asymmetric loss.
 
-    A negative costs l(1 - u) with u = max(p - clip, 0): below the clip only positives pull, up and
-    out of there, so that eta is 0.
+    A negative costs l(1-q) with q = max(p - clip, 0): below the clip only positives pull, up and
+    out of there, so that eta is 0. `constant` focusing weights have no derivative.
     """
-    u = sigmoid(z) - clip
-    inside = np.clip(u, _TINY, 1 - _GAP)
-    z_u = z if clip == 0 else np.log(inside) - np.log1p(-inside)
-    # The logarithms of the two derivatives with respect to p.
-    negative = _slope(-z_u, gamma_neg, 0.0) + np.logaddexp(0.0, z_u)
-    positive = _slope(z, gamma_pos, 0.0) + np.logaddexp(0.0, -z)
-    return np.asarray(np.where((u > 0) | (clip == 0), negative - positive, -np.inf))
+    q = sigmoid(z) - clip
+    inside = np.clip(q, _TINY, 1 - _GAP)
+    z_q = z if clip == 0 else np.log(inside) - np.log1p(-inside)
+    # The logarithms of the derivatives with respect to p.
+    slope = _constant_slope if constant else _slope
+    negative = slope(-z_q, gamma_negative) + np.logaddexp(0.0, z_q)
+    positive = slope(z, gamma_positive) + np.logaddexp(0.0, -z)
+    return np.asarray(np.where((q > 0) | (clip == 0), negative - positive, -np.inf))
 
 
-def _slope(z: Array, gamma: float, epsilon: float) -> Array:
+def margin_logs(log_p: Array, margins: Array) -> Array:
+    """Of softmax crossentropy whose right class is given a margin, in units of the logits.
+
+    With the margin, class k has the probability p_k e^-m_k / (1 - p_k (1 - e^-m_k)) where it is
+    right. All derivatives of the expected loss are 0 where eta_k is proportional to
+    p_k (1 - p_k (1 - e^-m_k)).
+    """
+    return np.asarray(log_p + np.logaddexp(log_p - _class_logits(log_p), log_p - margins))
+
+
+def poly_logs(log_p: Array, epsilon: float) -> Array:
+    """Of softmax crossentropy plus epsilon (1 - p): p / (1 + epsilon p)."""
+    log_q = log_p - _class_logits(log_p)
+    rest = np.log1p(epsilon) + log_p if epsilon > -1 else np.full_like(log_p, -np.inf)
+    return np.asarray(log_p - np.logaddexp(log_q, rest))
+
+
+def _slope(z: Array, gamma: float, epsilon: float = 0.0) -> Array:
     """log(-p l'(p)): of crossentropy 0."""
-    focus = gamma * _tail(-z) + epsilon * (gamma + 1) * sigmoid(z)
-    return np.asarray(-gamma * np.logaddexp(0.0, z) + np.log1p(focus))
+    focus = 1 + gamma * _tail(-z) + epsilon * (gamma + 1) * sigmoid(z)
+    return np.asarray(_constant_slope(z, gamma) + np.log(np.maximum(focus, _TINY)))
+
+
+def _constant_slope(z: Array, gamma: float) -> Array:
+    """The same if (1-p)^gamma is a constant."""
+    return np.asarray(-gamma * np.logaddexp(0.0, z))
 
 
 def _tail(z: Array) -> Array:

@@ -47,6 +47,12 @@ def calibrated(loss: Any, y_pred: Any) -> Array:
     Parameters that change during training count as they are now: of a loss that has been trained
     with, as at the end.
 
+    The classes are as frequent as in training, also where the loss made the model forget it, as
+    `logit_adjusted` does; `correct_prior` changes that. `focal`, `poly1_focal`, `ldam`,
+    `asymmetric` and the weighted crossentropies have maps, as have those of logit adjustment, of
+    label smoothing, and Keras's crossentropies. Losses that compare samples, such as
+    `pairwise_auc`, say nothing of probabilities.
+
     Args:
         loss: What `get_loss` gave, or a crossentropy of Keras.
         y_pred: What the model predicts, as the loss takes it: logits if its `from_logits` is true,
@@ -343,7 +349,12 @@ def categorical_focal_probabilities(
 
 
 def expected_calibration_error(
-    y_true: Any, y_prob: Any, *, bins: int = 15, binning: Literal["width", "mass"] = "width"
+    y_true: Any,
+    y_prob: Any,
+    *,
+    sample_weight: Any = None,
+    bins: int = 15,
+    binning: Literal["width", "mass"] = "width",
 ) -> float:
     r"""How far predicted probabilities are from frequencies: 0 is calibrated.
 
@@ -363,6 +374,7 @@ def expected_calibration_error(
             prediction. Or class ids, for `y_prob` of shape `[..., classes]`: then the prediction is
             the probability of the most probable class, and it is true if that is the class.
         y_prob: Probabilities.
+        sample_weight: How often each prediction counts: one number for each.
         bins: How many bins, at least 1.
         binning: `"width"`, equally wide bins from 0 to 1; or `"mass"`, equally many predictions in
             each, but equal predictions always in one.
@@ -384,12 +396,22 @@ def expected_calibration_error(
         Measuring Calibration in Deep Learning, 2019, arXiv:1904.01685, for equal mass.
     """
     truth, prob = _came_true(array(y_true), array(y_prob))
+    weight = np.ones_like(prob) if sample_weight is None else array(sample_weight).reshape(-1)
+    if weight.shape != prob.shape or not weight.sum() > 0:
+        raise DataError(
+            "The sample weights do not fit the probabilities.",
+            expected=f"{len(prob)} numbers, not all 0",
+            received=weight.shape,
+        )
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
     if binning == "mass":
-        edges = np.quantile(prob, np.linspace(0, 1, bins + 1)[1:-1])
-    else:
-        edges = np.linspace(0, 1, bins + 1)[1:-1]
-    gaps = np.bincount(np.searchsorted(edges, prob), weights=truth - prob, minlength=bins)
-    return float(np.abs(gaps).sum() / len(prob))
+        order = np.argsort(prob, kind="stable")
+        mass = np.cumsum(weight[order])
+        edges = prob[order][np.searchsorted(mass, edges * mass[-1])]
+    gaps = np.bincount(
+        np.searchsorted(edges, prob), weights=weight * (truth - prob), minlength=bins
+    )
+    return float(np.abs(gaps).sum() / weight.sum())
 
 
 def _came_true(y_true: Array, y_prob: Array) -> tuple[Array, Array]:

@@ -117,7 +117,9 @@ def least_costly(y_prob: Any, costs: Any) -> Array:
     return np.asarray((prob @ matrix).argmin(axis=-1))
 
 
-def best_threshold(y_true: Any, y_score: Any, *, beta: float = 1.0) -> OperatingPoint:
+def best_threshold(
+    y_true: Any, y_score: Any, *, beta: float = 1.0, sample_weight: Any = None
+) -> OperatingPoint:
     r"""The threshold with the best F-beta.
 
     One sort, so that a million scores take a second. The scores need not be probabilities.
@@ -131,6 +133,7 @@ def best_threshold(y_true: Any, y_score: Any, *, beta: float = 1.0) -> Operating
         y_true: 0 or 1, for each score.
         y_score: Scores: the higher, the more likely positive.
         beta: How many times recall counts as much as precision, at least 0.
+        sample_weight: How often each sample counts: one number for each.
 
     Returns:
         Threshold, precision, recall. Of several that are equally good, the highest threshold.
@@ -145,12 +148,17 @@ def best_threshold(y_true: Any, y_score: Any, *, beta: float = 1.0) -> Operating
     Reference:
         van Rijsbergen, Information Retrieval, 1979.
     """
-    points = _points(y_true, y_score)
+    points = _points(y_true, y_score, sample_weight)
     return _point(points, int(np.argmax(_f_score(points[1], points[2], beta))))
 
 
 def threshold_at(
-    y_true: Any, y_score: Any, *, precision: float | None = None, recall: float | None = None
+    y_true: Any,
+    y_score: Any,
+    *,
+    precision: float | None = None,
+    recall: float | None = None,
+    sample_weight: Any = None,
 ) -> OperatingPoint:
     """The threshold with the most recall at a precision, or the most precision at a recall.
 
@@ -159,6 +167,7 @@ def threshold_at(
         y_score: Scores: the higher, the more likely positive.
         precision: The least precision. Give this or `recall`.
         recall: The least recall.
+        sample_weight: How often each sample counts: one number for each.
 
     Returns:
         Threshold, precision, recall.
@@ -180,7 +189,7 @@ def threshold_at(
             received={"precision": precision, "recall": recall},
             parameter="precision",
         )
-    points = _points(y_true, y_score)
+    points = _points(y_true, y_score, sample_weight)
     fixed, free = (points[1], points[2]) if precision is not None else (points[2], points[1])
     if not (fixed >= wanted).any():
         raise DataError(
@@ -193,21 +202,28 @@ def threshold_at(
     return _point(points, int(order[-1]))
 
 
-def _points(y_true: Any, y_score: Any) -> tuple[Array, Array, Array]:
+def _points(y_true: Any, y_score: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
     """Each distinct score, falling, with the precision and recall of it as a threshold."""
     truth, score = array(y_true).reshape(-1), array(y_score).reshape(-1)
-    if truth.shape != score.shape or np.isnan(score).any() or not truth.sum() > 0:
+    weight = np.ones_like(score) if sample_weight is None else array(sample_weight).reshape(-1)
+    if not truth.shape == score.shape == weight.shape or np.isnan(score).any():
         raise DataError(
             "No threshold can be chosen from this.",
-            expected="a score, not NaN, for each target, and at least one positive",
-            received=f"{truth.size} targets, {int(truth.sum())} positive; {score.size} scores, "
-            f"{int(np.isnan(score).sum())} NaN",
+            expected="a score, not NaN, for each target",
+            received=f"{truth.size} targets; {score.size} scores, {int(np.isnan(score).sum())} of"
+            f" them NaN; {weight.size} weights",
         )
     order = np.argsort(-score, kind="stable")
-    truth, score = truth[order], score[order]
-    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))
-    hits = np.cumsum(truth)[last]
-    return score[last], hits / (last + 1), hits / truth.sum()
+    truth, score, weight = truth[order], score[order], weight[order]
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], True)[: score.size])
+    hits, found = np.cumsum(weight * truth)[last], np.cumsum(weight)[last]
+    if not (hits.size and hits[-1] > 0):
+        raise DataError(
+            "There is no positive among the targets.",
+            expected="at least one",
+            received=f"{truth.size} targets",
+        )
+    return score[last], hits / np.where(found > 0, found, 1.0), hits / hits[-1]
 
 
 def _point(points: tuple[Array, Array, Array], index: int) -> OperatingPoint:
