@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import ops
+from lossplug_imbalance._sigmoid import focal_of_logits, logs_of_logits, power
 
 __all__ = [
     "log_complement",
@@ -26,7 +27,7 @@ _TINY = 1e-30
 def sigmoid_logs(y_pred: Any, *, from_logits: bool) -> tuple[Any, Any]:
     """The logarithms of the probabilities of yes and of no, each output by itself."""
     if from_logits:
-        return ops.log_sigmoid(y_pred), ops.log_sigmoid(-y_pred)
+        return logs_of_logits(y_pred)
     p = ops.clip(y_pred, _EPSILON, 1 - _EPSILON)
     return ops.log(p), ops.log1p(-p)
 
@@ -44,29 +45,27 @@ def log_complement(log_p: Any) -> Any:
     return ops.log(ops.maximum(-ops.expm1(log_p), _TINY))
 
 
-def power(log_base: Any, exponent: Any) -> Any:
-    """base**exponent from log base: its gradient is finite for any exponent, also at base = 0."""
-    return ops.exp(ops.cast(exponent, log_base.dtype) * log_base)
-
-
 def sigmoid_crossentropy(
     y_true: Any,
     y_pred: Any,
     *,
     from_logits: bool,
     gamma: Any = None,
-    positive_weight: Any = 1.0,
-    negative_weight: Any = 1.0,
+    positive_weight: Any = None,
+    negative_weight: Any = None,
 ) -> Any:
     """Binary crossentropy of each output; with `gamma`, focal."""
-    positive_weight = ops.cast(positive_weight, y_pred.dtype)
-    negative_weight = ops.cast(negative_weight, y_pred.dtype)
+    gamma = 0.0 if gamma is None else gamma
+    positive, negative = y_true, 1 - y_true
+    if positive_weight is not None:
+        positive = ops.cast(positive_weight, y_pred.dtype) * positive
+    if negative_weight is not None:
+        negative = ops.cast(negative_weight, y_pred.dtype) * negative
+    if from_logits and isinstance(gamma, int | float):
+        return focal_of_logits(y_pred, positive, negative, gamma)
     log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
-    positive = positive_weight * y_true * log_p
-    negative = negative_weight * (1 - y_true) * log_not_p
-    if gamma is not None:
-        positive = positive * power(log_not_p, gamma)
-        negative = negative * power(log_p, gamma)
+    positive = positive * log_p * power(log_not_p, gamma)
+    negative = negative * log_not_p * power(log_p, gamma)
     return -(positive + negative)
 
 

@@ -83,8 +83,8 @@ def focal(
         y_pred,
         from_logits=from_logits,
         gamma=gamma,
-        positive_weight=1.0 if alpha is None else alpha,
-        negative_weight=1.0 if alpha is None else 1 - alpha,
+        positive_weight=alpha,
+        negative_weight=None if alpha is None else 1 - alpha,
     )
     return ops.mean(values, axis=-1)
 
