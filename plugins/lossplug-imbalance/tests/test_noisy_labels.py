@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossplug_core import DataError, ParameterError, get_loss
+from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.testing import parametrize_with_checks
 from lossplug_imbalance import (
     active_passive,
@@ -343,6 +344,70 @@ def test_no_label_no_loss(loss, parameters, from_logits):
     found, gradient = case.computed()
     assert not found.any()
     assert not gradient.any()
+
+
+# --- Keras's own ----------------------------------------------------------------------------------
+
+
+def of_softmax(y_true, y_pred):
+    return keras.losses.categorical_generalized_cross_entropy(
+        y_true, keras.ops.softmax(y_pred, axis=-1), q=0.5
+    )
+
+
+def smoothing_peer(peer, **given):
+    return lambda y_true, y_pred: peer(y_true, y_pred, label_smoothing=0.2, **given)
+
+
+KERAS = {
+    "generalized": (
+        generalized_crossentropy,
+        get_loss("generalized_crossentropy", convention="keras", **logits).parameters,
+        of_softmax,
+        IDS,
+        LOGITS,
+    ),
+    "smoothed": (
+        smoothed_crossentropy,
+        {"smoothing": 0.2},
+        smoothing_peer(keras.losses.categorical_crossentropy),
+        ONE_HOT,
+        UNSCALED,
+    ),
+    "smoothed, logits": (
+        smoothed_crossentropy,
+        {"smoothing": 0.2, **logits},
+        smoothing_peer(keras.losses.categorical_crossentropy, **logits),
+        ONE_HOT,
+        LOGITS,
+    ),
+    "smoothed binary": (
+        smoothed_binary_crossentropy,
+        {"smoothing": 0.2, "towards": "half"},
+        smoothing_peer(keras.losses.binary_crossentropy),
+        BINARY,
+        UNSCALED,
+    ),
+    "smoothed binary, logits": (
+        smoothed_binary_crossentropy,
+        {"smoothing": 0.2, "towards": "half", **logits},
+        smoothing_peer(keras.losses.binary_crossentropy, **logits),
+        BINARY,
+        LOGITS,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("loss", "parameters", "peer", "y_true", "y_pred"), KERAS.values(), ids=KERAS
+)
+def test_gives_what_keras_gives(loss, parameters, peer, y_true, y_pred):
+    at = y_pred.astype("float32")
+    target = keras.ops.convert_to_tensor(y_true.astype("int32" if y_true.ndim == 1 else "float32"))
+    ours = value_and_gradient(lambda y_pred: loss(target, y_pred, **parameters), at)
+    theirs = value_and_gradient(lambda y_pred: peer(target, y_pred), at)
+    for found, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 # --- What is refused ------------------------------------------------------------------------------

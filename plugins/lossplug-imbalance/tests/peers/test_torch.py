@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from lossplug_imbalance import weighted_binary_crossentropy, weighted_categorical_crossentropy
+from lossplug_imbalance import (
+    smoothed_crossentropy,
+    weighted_binary_crossentropy,
+    weighted_categorical_crossentropy,
+)
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
@@ -50,3 +54,18 @@ def test_weight(y_true):
         y_true, LOGITS, class_weights=WEIGHTS, from_logits=True
     )
     assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "y_true",
+    [rng.integers(0, 5, 16), rng.dirichlet(np.ones(5), 16).astype("float32")],
+    ids=["class ids", "soft"],
+)
+def test_label_smoothing(y_true):
+    theirs = functional.cross_entropy(
+        torch.tensor(LOGITS, device="cpu"),
+        torch.tensor(y_true, device="cpu"),
+        label_smoothing=0.2,
+        reduction="none",
+    )
+    assert_same(smoothed_crossentropy(y_true, LOGITS, smoothing=0.2, from_logits=True), theirs)
