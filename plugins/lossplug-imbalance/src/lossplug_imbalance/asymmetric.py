@@ -122,7 +122,7 @@ def _shifted(log_p: Any, log_not_p: Any, clip: Any) -> tuple[Any, Any, Any]:
 
     There both are those of something else, finite. With clip = 0 they are log p and log(1 - p).
     """
-    is_clipped = ops.exp(log_p) <= clip
+    is_clipped = ops.exp(log_p) <= ops.maximum(clip, _TINY)  # below, 1 / p would overflow
     log_p = ops.where(is_clipped, 0.0, log_p)
     log_q = log_p + ops.log(ops.maximum(1 - clip * ops.exp(-log_p), _TINY))
     not_q = ops.maximum(ops.exp(log_not_p) + clip, _TINY)

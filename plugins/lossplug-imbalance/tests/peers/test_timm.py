@@ -1,115 +1,107 @@
-"""timm 1.0.31: its losses, as they gave values and gradients in float64.
+"""timm: asymmetric losses, as timm 1.0.31 gave them in float64, and the authors' own.
 
-It needs torchvision, which does not go with every build of torch, so its numbers are written down
-here. They are those of `timm.loss` on the data below: `JsdCrossEntropy` on the three views one
-after the other, as it splits them; `BinaryCrossEntropy`; `LabelSmoothingCrossEntropy`.
+It needs the very build of torch that torchvision was made for, so its values are written down here.
+They are those of `AsymmetricLossMultiLabel` and `AsymmetricLossSingleLabel` in
+`timm/loss/asymmetric_loss.py`, with `reduction="none"` unless said otherwise, and the gradients of
+their sum. The authors' losses are the same with other defaults.
 """
 
 import keras
 import numpy as np
 import pytest
 
+from lossplug_core import get_loss
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.params import validate
 from lossplug_core.spec import spec_of
-from lossplug_imbalance import jsd, smoothed_binary_crossentropy, smoothed_crossentropy
+from lossplug_imbalance import asymmetric, asymmetric_single_label
 
-VIEWS = np.array(
-    [
-        [[2.0, -1.0, 0.5], [0.25, 0.75, -3.0]],
-        [[1.5, 0.0, 0.5], [-0.5, 2.0, -1.0]],
-        [[3.0, -2.0, -0.25], [0.0, 0.0, 1.25]],
-    ],
-    "float32",
-)
-IDS = np.array([0, 2])
-ONE_HOT = np.array([[1.0, 0, 0], [0, 0, 1]])
-DENSE = np.array([[1.0, 0, 1], [0, 0, 1]])
+LOGITS = np.array([[-6.0, -1.5, 0.25], [3.0, -0.75, 8.0], [-2.0, 0.0, 1.0]], "float32")
+TARGETS = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 1]])
+CLASS_IDS = np.array([0, 2, 1])
 
-JSD_AUGMENTED = [
-    [
-        [-0.380924493629, 0.2084566605, 0.172467833129],
-        [-0.190237372178, 0.358592304978, -0.1683549328],
-    ],
-    [
-        [0.141918248802, -0.030671233747, -0.111247015056],
-        [-0.200441102144, -0.559422607151, 0.759863709295],
-    ],
+ITS_DEFAULTS = [
+    [5.987633824762, 0.000043685772, 0.252159812089],
+    [0.002304297574, 0.772138571063, 2.431162169008],
+    [0.000001644756, 0.024515053512, 0.084249043502],
 ]
-ITS_DEFAULTS = (
-    4.389862314357,
-    [
+WITHOUT_CLIP = [  # gamma_pos=0.5, gamma_neg=3.5, clip=0
+    [5.995050161979, 0.000522261130, 0.381088934360],
+    [0.010581101849, 0.936921530410, 7.990949144640],
+    [0.000074226952, 0.061266133967, 0.162456140355],
+]
+GRADIENTS = {
+    "timm": [
+        [-1.009866029601, 0.000249675325, -0.333447737201],
+        [-0.004444227696, -0.709002206199, 0.008849887549],
+        [0.000012568648, 0.073117101239, -0.133920474122],
+    ],
+    # disable_torch_grad_focal_loss=True
+    "asl": [
+        [-0.995060867552, 0.000052868009, -0.191689416377],
+        [-0.002249213447, -0.461283705414, 0.005417024620],
+        [0.000002587054, 0.018639204545, -0.072329488129],
+    ],
+}
+SINGLE_LABEL = {
+    "timm": (
+        [5.977437782706, 0.000043934732, 0.935232139311],
         [
-            [-0.094447268141, -0.033632115343, 0.128079383484],
-            [0.427007436457, 0.1191824084, -0.546189844857],
+            [-0.940070941102, 0.140175468655, 0.799895472447],
+            [0.000085409895, 0.000002008618, -0.000087418513],
+            [0.035632180498, -0.754579402893, 0.718947222395],
         ],
-        *JSD_AUGMENTED,
-    ],
-)
-NO_SMOOTHING = (
-    4.431528981024,
-    [
+    ),
+    # gamma_pos=0
+    "asl": (
+        [5.987263916160, 0.006414554747, 1.261958441507],
         [
-            [-0.127780601474, -0.016965448677, 0.144746050151],
-            [0.443674103123, 0.135849075067, -0.57952317819],
+            [-0.931790917105, 0.138949634302, 0.792841282803],
+            [0.006245679052, 0.000146884263, -0.006392563314],
+            [0.032663582990, -0.691984930535, 0.659321347545],
         ],
-        *JSD_AUGMENTED,
-    ],
-)
-BINARY_OF_IDS = (
-    1.057055187829,
-    [
-        [-0.008756042559, 0.039268014673, 0.098187666311],
-        [0.088140527925, 0.107640894307, -0.147651243359],
-    ],
-)
-BINARY_DENSE = (
-    0.983444076718,
-    [
-        [-0.011533820337, 0.036490236895, -0.054590111466],
-        [0.085362750148, 0.104863116529, -0.150429021137],
-    ],
-)
-LABEL_SMOOTHING = (
-    2.198293837185,
-    [
-        [-0.073868149372, 0.002889619969, 0.070978529403],
-        [0.169380157968, 0.290072690454, -0.459452848422],
-    ],
-)
+    ),
+}
+SUM, BATCHMEAN = 9.554208102039, 3.184736034013  # its reductions
 
 
-def assert_same(loss, y_true, at, theirs, convention=None, **parameters):
-    """timm gives the mean over the batch, of 2 samples."""
-    parameters = {**parameters, "from_logits": True}
-    parameters = validate(spec_of(loss), parameters, convention=convention)
+def close(ours, theirs):
+    ours = keras.ops.convert_to_numpy(ours)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
-    def values(y_pred):
-        if loss is jsd:
-            y_pred = dict(zip(spec_of(jsd).outputs, y_pred, strict=True))
-        return loss(y_true, y_pred, **parameters)
 
-    found, gradient = value_and_gradient(values, keras.ops.convert_to_tensor(at))
-    np.testing.assert_allclose(found.mean(), theirs[0], rtol=1e-6)
-    np.testing.assert_allclose(gradient / 2, theirs[1], rtol=1e-5, atol=1e-6)
+def computed(loss, y_true, convention):
+    parameters = validate(spec_of(loss), {"from_logits": True}, convention=convention)
+    return value_and_gradient(lambda y_pred: loss(y_true, y_pred, **parameters), LOGITS)
+
+
+@pytest.mark.parametrize("convention", GRADIENTS)
+def test_many_labels(convention):
+    values, gradient = computed(asymmetric, TARGETS, convention)
+    close(values, np.sum(ITS_DEFAULTS, axis=-1))
+    close(gradient, GRADIENTS[convention])
 
 
 @pytest.mark.parametrize(
-    ("convention", "theirs"),
-    [("timm", ITS_DEFAULTS), (None, NO_SMOOTHING)],
-    ids=["its defaults", "smoothing=0"],
+    ("parameters", "values"),
+    [({}, ITS_DEFAULTS), ({"gamma_positive": 0.5, "gamma_negative": 3.5, "clip": 0}, WITHOUT_CLIP)],
+    ids=["its defaults", "without clip"],
 )
-def test_jsd(convention, theirs):
-    assert_same(jsd, IDS, VIEWS, theirs, convention)
+def test_each_output(parameters, values):
+    parameters = validate(spec_of(asymmetric), {**parameters, "from_logits": True})
+    close(asymmetric(TARGETS.reshape(-1), LOGITS.reshape(-1), **parameters), np.ravel(values))
 
 
-def test_binary_of_class_ids():
-    assert_same(smoothed_binary_crossentropy, ONE_HOT, VIEWS[0], BINARY_OF_IDS, "timm")
+@pytest.mark.parametrize(
+    ("reduction", "theirs"), [("sum", SUM), ("sum_over_batch_size", BATCHMEAN)]
+)
+def test_its_reductions(reduction, theirs):
+    loss = get_loss("asymmetric", convention="timm", reduction=reduction, from_logits=True)
+    assert float(loss(TARGETS, LOGITS)) == pytest.approx(theirs, rel=1e-5)
 
 
-def test_binary_with_smooth_dense():
-    assert_same(smoothed_binary_crossentropy, DENSE, VIEWS[0], BINARY_DENSE)
-
-
-def test_label_smoothing():
-    assert_same(smoothed_crossentropy, IDS, VIEWS[0], LABEL_SMOOTHING)
+@pytest.mark.parametrize("convention", SINGLE_LABEL)
+def test_one_label(convention):
+    values, gradient = computed(asymmetric_single_label, CLASS_IDS, convention)
+    close(values, SINGLE_LABEL[convention][0])
+    close(gradient, SINGLE_LABEL[convention][1])
