@@ -12,6 +12,7 @@ from lossplug_core import ops
 from lossplug_imbalance._sigmoid import focal_of_logits, logs_of_logits, power
 
 __all__ = [
+    "centred",
     "log_complement",
     "power",
     "sigmoid_crossentropy",
@@ -38,6 +39,14 @@ def softmax_logs(y_pred: Any, *, from_logits: bool) -> Any:
         return ops.log_softmax(y_pred, axis=-1)
     total = ops.maximum(ops.sum(y_pred, axis=-1, keepdims=True), _EPSILON)
     return ops.log(ops.clip(y_pred / total, _EPSILON, 1 - _EPSILON))
+
+
+def centred(logits: Any) -> Any:
+    """The logits of each sample less their largest, which a softmax ignores.
+
+    Small numbers are added to these without being rounded away, however large the logits were.
+    """
+    return logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
 
 
 def log_complement(log_p: Any) -> Any:

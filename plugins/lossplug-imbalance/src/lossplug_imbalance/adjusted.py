@@ -19,6 +19,7 @@ from lossplug_core.statistics import class_counts, class_priors
 from lossplug_core.types import Dimension
 from lossplug_imbalance._counting import positives
 from lossplug_imbalance._crossentropy import (
+    centred,
     sigmoid_crossentropy,
     sigmoid_logs,
     softmax_crossentropy,
@@ -105,7 +106,7 @@ def logit_adjusted(
         Menon et al., Long-Tail Learning via Logit Adjustment, 2021, arXiv:2007.07314.
     """
     y_true, y_pred = exclusive(y_true, y_pred)
-    logits = y_pred if from_logits else softmax_logs(y_pred, from_logits=False)
+    logits = centred(y_pred) if from_logits else softmax_logs(y_pred, from_logits=False)
     priors = per_class("class_priors", class_priors, y_pred)
     shift = ops.cast(tau, y_pred.dtype) * ops.log(priors)
     return softmax_crossentropy(y_true, logits + shift, from_logits=True)
@@ -163,7 +164,7 @@ def balanced_softmax(
         arXiv:2007.10740.
     """
     y_true, y_pred = exclusive(y_true, y_pred)
-    logits = y_pred if from_logits else softmax_logs(y_pred, from_logits=False)
+    logits = centred(y_pred) if from_logits else softmax_logs(y_pred, from_logits=False)
     counts = per_class("samples_per_class", samples_per_class, y_pred)
     return softmax_crossentropy(y_true, logits + ops.log(counts), from_logits=True)
 

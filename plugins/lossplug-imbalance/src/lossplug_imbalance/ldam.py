@@ -7,7 +7,7 @@ from typing import Any
 from lossplug_core import ClassCounts, Fraction, NonNegative, Positive, loss, ops
 from lossplug_core.statistics import class_counts
 from lossplug_imbalance._balance import class_weights
-from lossplug_imbalance._crossentropy import softmax_crossentropy
+from lossplug_imbalance._crossentropy import centred, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, per_class
 
 __all__ = ["ldam"]
@@ -37,7 +37,8 @@ def ldam(
     logits, so they mean little for a plain dense layer, whose logits can grow until no margin
     matters.
 
-    Cosines are what a dense layer without bias gives if its inputs and its kernel have length 1:
+    Cosines are what a dense layer without bias gives if its inputs and the columns of its kernel
+    have length 1, which the constraint sees to from the first update on:
 
         features = keras.layers.UnitNormalization()(features)
         cosines = keras.layers.Dense(
@@ -97,7 +98,7 @@ def ldam(
     margins = ops.cast(max_margin, y_pred.dtype) * (ops.min(counts) / counts) ** 0.25
     return softmax_crossentropy(
         y_true,
-        ops.cast(scale, y_pred.dtype) * (y_pred - y_true * margins),
+        ops.cast(scale, y_pred.dtype) * (centred(y_pred) - y_true * margins),
         from_logits=True,
         class_weights=class_weights(counts, beta),
     )

@@ -69,3 +69,28 @@ def test_label_smoothing(y_true):
         reduction="none",
     )
     assert_same(smoothed_crossentropy(y_true, LOGITS, smoothing=0.2, from_logits=True), theirs)
+
+
+@pytest.mark.parametrize("margin", [1.0, 4.0])
+@pytest.mark.parametrize("squared", [False, True])
+def test_multi_margin_loss(margin, squared):
+    class_ids = rng.integers(0, 5, 16)
+    at = torch.tensor(LOGITS, device="cpu", requires_grad=True)
+    theirs = functional.multi_margin_loss(
+        at, torch.tensor(class_ids, device="cpu"), p=2 if squared else 1, margin=margin
+    )
+    theirs.backward()
+    loss = get_loss("multiclass_margin_hinge", convention="torch", margin=margin, squared=squared)
+    ours, gradient = value_and_gradient(lambda x: loss(class_ids, x), LOGITS)
+    assert float(ours) == pytest.approx(float(theirs.detach()), rel=1e-5)
+    np.testing.assert_allclose(gradient, at.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_categorical_hinge_of_keras_counts_a_score_of_0_too():
+    class_ids, scores = rng.integers(0, 5, 16), np.abs(LOGITS)
+    one_hot = np.eye(5, dtype="float32")[class_ids]
+    for x in (scores, -scores):
+        ours = keras.ops.convert_to_numpy(multiclass_margin_hinge(class_ids, x))
+        theirs = keras.ops.convert_to_numpy(keras.losses.categorical_hinge(one_hot, x))
+        above_0 = np.maximum(0, 1 - np.sum(one_hot * x, axis=-1))
+        np.testing.assert_allclose(theirs, np.maximum(ours, above_0), rtol=1e-5, atol=1e-6)
