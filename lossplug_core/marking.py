@@ -39,7 +39,7 @@ def loss(
     adapts: Mapping[str, Callable[..., Any]] | None = None,
     range: tuple[float | None, float | None] = (None, None),
     at_target: Literal["zero", "minimum"] | None = None,
-    compares_samples: bool | None = None,
+    compares_samples: bool | Callable[[Mapping[str, Any]], bool] | None = None,
     memory: Memory | None = None,
     stops_gradient: bool | Callable[[Mapping[str, Any]], bool] = False,
 ) -> Callable[[_F], _F]:
@@ -72,7 +72,8 @@ def loss(
             kit checks, as those that follow.
         at_target: `"zero"` or `"minimum"`: what its value is where the prediction is the target.
         compares_samples: Whether a sample's value depends on the others of its batch. None means
-            that losses on labels or embeddings do.
+            that losses on labels or embeddings do. A function of the parameters, if it depends on
+            them.
         memory: How the largest tensor that it makes grows: with the `"batch"`, or with
             `"batch**2"`, which None means for a loss that compares samples.
         stops_gradient: Whether it takes something that depends on the prediction for a constant. A
@@ -142,7 +143,7 @@ def describe(
     compares = declared.pop("compares_samples", None)
     if compares is None:
         compares = not {"labels", "multi_hot"}.isdisjoint(true) or "embeddings" in pred
-    memory: Memory = declared.pop("memory", None) or ("batch**2" if compares else "batch")
+    memory: Memory = declared.pop("memory", None) or ("batch**2" if compares is True else "batch")
     declared["forms"] = {
         **_forms_of(name, "targets", declared.get("targets")),
         **_forms_of(name, "outputs", declared.get("outputs")),

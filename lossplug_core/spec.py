@@ -121,7 +121,8 @@ class LossSpec:
         range: The bounds of its values; None where there is none.
         at_target: What its value is where the prediction is the target: `"zero"`, or the
             `"minimum"` over predictions; None if neither.
-        compares_samples: Whether the value of a sample depends on the others of its batch.
+        compares_samples: Whether the value of a sample depends on the others of its batch, or a
+            function of the parameters that tells it; `compares` asks either.
         memory: How the largest tensor that it makes grows with the batch.
         stops_gradient: Whether it takes something that depends on the prediction for a constant,
             or a function of the parameters that tells it.
@@ -151,12 +152,17 @@ class LossSpec:
     adapts: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
     range: tuple[float | None, float | None] = (None, None)
     at_target: Literal["zero", "minimum"] | None = None
-    compares_samples: bool = False
+    compares_samples: bool | Callable[[Mapping[str, Any]], bool] = False
     memory: Memory = "batch"
     stops_gradient: bool | Callable[[Mapping[str, Any]], bool] = False
     namespace: str | None = None
     provider: Provider | None = None
     parameter_types: tuple[tuple[str, Any], ...] = ()
+
+    def compares(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether, with these parameters, a sample's value depends on the others of its batch."""
+        compares = self.compares_samples
+        return compares(parameters) if callable(compares) else compares
 
     @property
     def id(self) -> str:

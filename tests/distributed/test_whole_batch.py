@@ -35,7 +35,9 @@ def test_the_whole_batch_is_compared(name, on_two_devices) -> None:
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="says something of the table, once")
-@pytest.mark.parametrize("name", [n for n, step in STEPS.items() if step.spec.compares_samples])
+@pytest.mark.parametrize(
+    "name", [n for n, step in STEPS.items() if step.spec.compares(step.parameters)]
+)
 def test_parts_of_the_batch_are_another_loss(name) -> None:
     """Otherwise the test above would not see whether they were gathered."""
     step = STEPS[name]

@@ -27,6 +27,7 @@ __all__ = ["STEPS", "Step"]
 
 ON_JAX = keras.backend.backend() == "jax"
 SAMPLES, FEATURES, CLASSES, LABELS, HARD = 8, 4, 3, 5, 2
+HELD = 6
 MEMORY = 13
 """As many samples, so that the second batch overwrites some of the first."""
 
@@ -80,12 +81,17 @@ def _normal(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda random: random.normal(size=(SAMPLES, *shape)).astype("float32")
 
 
-DATA: Mapping[str, Callable[[np.random.Generator], np.ndarray]] = {
+DATA: Mapping[str, Callable[[np.random.Generator], Any]] = {
     "labels": lambda random: random.permutation(SAMPLES).astype("int32") % CLASSES,
     # TensorFlow sums no int8 over devices.
     "multi_hot": lambda random: (random.random((SAMPLES, LABELS)) < 0.3).astype("int8"),
     "binary": lambda random: (random.random(SAMPLES) < 0.5).astype("float32"),
     "distances": lambda random: random.uniform(0.1, 1.5, SAMPLES).astype("float32"),
+    "numbered labels": lambda random: {
+        "y_true": random.permutation(SAMPLES).astype("int32") % CLASSES,
+        # Of a sample that is on both devices, one number for all.
+        "index": random.permutation(SAMPLES).astype("int32") % HELD - 1,
+    },
     "values": _normal(FEATURES),
     "embeddings": _normal(FEATURES),
     "hard negatives": _normal(1 + HARD, FEATURES),
@@ -100,7 +106,7 @@ def _of_each_loss() -> Iterator[tuple[str, Step]]:
     for entry, spec in registry.described(registry.entries()):
         if not isinstance(spec, LossSpec) or entry.name != spec.name:
             continue  # Keras's own, which compare no samples, and aliases
-        if spec.compares_samples or spec.namespace == "metric-learning":
+        if spec.compares({}) or spec.namespace == "metric-learning":
             for form in spec.y_true[: 1 if ON_JAX else None]:
                 yield f"{spec.id}, {form}", Step(spec, {}, form, spec.y_pred[0])
 
@@ -122,7 +128,16 @@ def _around(**loss: Any) -> Step:
     return _with("cross_batch_memory", memory_size=MEMORY, loss=loss)
 
 
+def _counting(loss: str, y_true: str = "labels", /, **parameters: Any) -> Step:
+    """A loss of imbalance that adds up what each class has, or each sample."""
+    parameters = {"num_classes": FEATURES, "from_logits": True, **parameters}
+    return Step(registry.find(f"imbalance/{loss}"), parameters, y_true, "values", compiled=True)
+
+
 _FURTHER: Mapping[str, Step] = {
+    "divided by the positives": Step(
+        registry.find("imbalance/focal"), {"average": "positives"}, "binary", "logits"
+    ),
     "in chunks": _with("contrastive", chunk=3),
     "in chunks, several labels": _with("supcon", "multi_hot", chunk=3),
     "in chunks, two outputs": _with("info_nce", chunk=3),
@@ -154,6 +169,11 @@ _FURTHER: Mapping[str, Step] = {
     "a memory, mean over classes": _around(name="contrastive", average="classes"),
     "a memory, in chunks": _around(name="supcon", chunk=3),
     "a memory smaller than the batch": _with("cross_batch_memory", memory_size=5),
+    "class counts": _counting("seesaw"),
+    "gradients of classes": _counting("equalization"),
+    "predictions of samples": _counting(
+        "early_learning_regularisation", "numbered labels", num_samples=HELD
+    ),
 }
 
 STEPS = (

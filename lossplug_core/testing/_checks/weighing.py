@@ -110,7 +110,7 @@ def sample_weight(subject: Subject) -> None:
             value = subject.reduced(sample, spread, reduction=reduction)
             told = f"Samples of weights {weights.tolist()} do not count so often in {reduction!r}."
             agree(value, expected, told)
-        if not subject.spec.compares_samples and weights.any():
+        if not subject.spec.compares(sample.parameters) and weights.any():
             repeated = subject.part(sample, np.repeat(np.arange(len(weights)), weights.astype(int)))
             agree(
                 subject.reduced(repeated, reduction="sum"),
@@ -147,7 +147,8 @@ def masks(subject: Subject) -> None:
         found = subject.values(sample)
         if found.shape != kept.shape:
             return  # one value per sample, where the mask has one place per position
-        hidden = sample.y_pred if subject.spec.compares_samples else sample.y_pred[::-1, ..., ::-1]
+        alone = not subject.spec.compares(sample.parameters)
+        hidden = sample.y_pred[::-1, ..., ::-1] if alone else sample.y_pred
         y_pred = np.where(kept[..., None], sample.y_pred, hidden)
         masked = _Masked(kept)(keras.ops.convert_to_tensor(y_pred))
         for reduction, expected in {

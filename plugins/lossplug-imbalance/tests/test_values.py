@@ -47,15 +47,16 @@ def with_outputs(y_true, y_pred):
     return y_true.reshape(shape), y_pred.reshape(shape)
 
 
-def focal_oracle(y_true, y_pred, gamma, alpha, from_logits):
+def focal_oracle(y_true, y_pred, gamma, alpha, average, from_logits):
     y_true, y_pred = with_outputs(y_true, y_pred)
     log_p, log_not_p = sigmoid_logs(y_pred, from_logits)
     positive, negative = (1, 1) if alpha is None else (alpha, 1 - alpha)
-    return np.mean(
-        -positive * y_true * np.exp(log_not_p) ** gamma * log_p
-        - negative * (1 - y_true) * np.exp(log_p) ** gamma * log_not_p,
-        axis=-1,
-    )
+    values = -positive * y_true * np.exp(log_not_p) ** gamma * log_p
+    values -= negative * (1 - y_true) * np.exp(log_p) ** gamma * log_not_p
+    if average == "outputs":
+        return values.mean(-1)
+    positions = y_true[..., 0].size
+    return values.sum(-1) * (1 if average == "sum" else positions / max(y_true.sum(), 1))
 
 
 def categorical_focal_oracle(y_true, y_pred, gamma, alpha, from_logits):
@@ -180,6 +181,9 @@ CASES = [
     focal_case("soft", SOFT, LOGITS, alpha=0.7, **logits),
     focal_case("positions", BINARY_POSITIONS, POSITIONS, **logits),
     focal_case("no outputs axis", BINARY[:, 0], LOGITS[:, 0], **logits),
+    focal_case("sum", BINARY, LOGITS, average="sum", **logits),
+    focal_case("for each positive", BINARY_POSITIONS, POSITIONS, average="positives", **logits),
+    focal_case("no positive", BINARY * 0, LOGITS, average="positives", **logits),
     focal_case("one sample", BINARY[:1], LOGITS[:1], **logits),
     focal_case("huge logits", HUGE_BINARY, HUGE_LOGITS, **logits),
     focal_case("huge logits, gamma=0.5", HUGE_BINARY, HUGE_LOGITS, gamma=0.5, **logits),

@@ -16,7 +16,7 @@ _MOST_FACTORS = 4
 
 
 def logs_of_logits(logits: Any) -> tuple[Any, Any]:
-    """log p and log(1 - p), exact at both ends, and so are their gradients, also at 0."""
+    """The logarithms of p and of 1 - p, exact at both ends, and so are their gradients, also at 0."""
     if _runs_op_by_op():
         return -ops.softplus(-logits), -ops.softplus(logits)
     size = _size(logits)
@@ -101,7 +101,7 @@ def _probabilities(logits: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _logs(logits: Any, size: Any, decay: Any) -> tuple[Any, Any]:
-    """log p and log(1 - p), from |x| and exp(-|x|)."""
+    """The logarithms of p and of 1 - p, from |x| and exp(-|x|)."""
     rest = ops.log1p(decay)
     return (logits - size) / 2 - rest, -(logits + size) / 2 - rest
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lossplug_core import ClassWeights, Fraction, NonNegative, loss, ops
+from lossplug_core import ClassWeights, Fraction, NonNegative, loss
+from lossplug_imbalance._averages import Average, averaged
 from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 
@@ -17,13 +18,18 @@ __all__ = ["categorical_focal", "focal"]
     paper="arXiv:1708.02002",
     aliases=("sigmoid_focal",),
     conventions={
-        "keras": {"gamma": 2.0, "alpha": None},
-        "monai": {"gamma": 2.0, "alpha": None},
+        "fvcore": {"gamma": 2.0, "alpha": None},
+        "keras": {"gamma": 2.0, "alpha": None, "average": "outputs"},
+        "keras-cv": {"gamma": 2.0, "alpha": 0.25, "average": "sum"},
+        "mmdetection": {"gamma": 2.0, "alpha": 0.25, "average": "positives"},
+        "monai": {"gamma": 2.0, "alpha": None, "average": "outputs"},
         "optax": {"gamma": 2.0, "alpha": None},
+        "tensorflow-addons": {"gamma": 2.0, "alpha": 0.25, "average": "sum"},
         "torchvision": {"gamma": 2.0, "alpha": 0.25},
     },
     range=(0, None),
     at_target="zero",
+    compares_samples=lambda parameters: parameters.get("average") == "positives",
 )
 def focal(
     y_true: Any,
@@ -31,26 +37,38 @@ def focal(
     *,
     gamma: NonNegative = 2.0,
     alpha: Fraction | None = None,
+    average: Average = "outputs",
     from_logits: bool = False,
 ) -> Any:
     r"""Sigmoid focal loss: binary crossentropy that down-weights easy examples.
 
-    Every output is a yes-or-no question of its own. With `gamma=0` this is binary crossentropy.
+    Use it where most examples are easy, such as the background of a picture: their sum would drown
+    the few that are hard. Every output is a yes-or-no question of its own. With `gamma=0` this is
+    binary crossentropy. What it predicts is less certain than the truth, and of wrong labels it
+    makes much; `lossplug_imbalance.calibration` turns its predictions into probabilities again.
 
-    Implementations disagree on balancing: torchvision, TensorFlow Addons and KerasCV set `alpha` to
-    0.25; Keras, MONAI and optax leave it off. On outputs: Keras averages them, as here; TensorFlow
-    Addons and KerasCV sum them; torchvision and optax return each. On soft targets: here the two
-    terms are weighted by the target; Keras and torchvision interpolate probabilities instead, which
-    is the same for 0 and 1 only. And on large logits: on JAX and torch, Keras clips their sigmoid,
-    so that a logit of 100 on a negative costs 15.9; here it costs 100. Of these, the conventions
-    set `gamma` and `alpha`. None sets `from_logits`, which depends on the model.
+    Implementations disagree on balancing: torchvision, TensorFlow Addons, KerasCV and MMDetection
+    set `alpha` to 0.25; Keras, MONAI, optax and fvcore, which writes -1, leave it off. On outputs:
+    Keras averages them, as here; TensorFlow Addons and KerasCV sum them; torchvision, fvcore and
+    optax return each; detectors divide the sum over the batch by the positives in it. The
+    conventions set `gamma`, `alpha` and, but for those that return each output, `average`. MONAI's
+    `reduction="sum"` averages positions first, and no convention does. None sets `from_logits`,
+    which depends on the model. On soft targets: here the two terms are weighted by the target;
+    Keras, torchvision and the others interpolate probabilities instead, which is the same for 0
+    and 1 only. And on large logits: on JAX and torch, Keras clips their sigmoid, so that a logit of
+    100 on a negative costs 15.9; here it costs 100.
+
+    Cost: beside binary crossentropy, nothing for `gamma` up to 4 without a fraction, else two
+    exponentials. The gradient is in closed form.
 
     Formula:
         $$L = -\frac{1}{K} \sum_{k=1}^{K} \left[ \alpha \, y_k (1 - p_k)^\gamma \log p_k
         + (1 - \alpha) (1 - y_k) \, p_k^\gamma \log (1 - p_k) \right]$$
 
         where $y_k$ is the target and $p_k$ the predicted probability of output $k$ of $K$. Without
-        `alpha`, both its factors are 1.
+        `alpha`, both its factors are 1. If `average` is `"sum"`, $1 / K$ is 1; if it is
+        `"positives"`, it is the number of positions of the batch, divided by its number of
+        positives, $\sum y$.
 
     Args:
         y_true: 0 or 1, or a probability between them. Shape `[batch, ..., outputs]`, or `[batch]`.
@@ -59,11 +77,15 @@ def focal(
         gamma: The focus on hard examples: the higher, the less easy ones count. At least 0.
         alpha: The weight of positives, from 0 to 1; negatives weigh `1 - alpha`. None weighs
             neither.
+        average: What becomes of the outputs: `"outputs"`, their mean; `"sum"`; or `"positives"`,
+            their sum, scaled so that the mean over the batch is its sum divided by its number of
+            positives, at least 1. Positives count whether or not masks and sample weights hide
+            them.
         from_logits: Whether `y_pred` are logits.
 
     Returns:
-        The mean over the outputs, shape `[batch, ...]`; one value per sample if `y_pred` is
-        `[batch]`.
+        The mean over the outputs, or what `average` says, shape `[batch, ...]`; one value per
+        sample if `y_pred` is `[batch]`.
 
     Raises:
         DataError: `y_true` does not have the shape of `y_pred`.
@@ -86,7 +108,7 @@ def focal(
         positive_weight=alpha,
         negative_weight=None if alpha is None else 1 - alpha,
     )
-    return ops.mean(values, axis=-1)
+    return averaged(values, y_true, average)
 
 
 @loss(
@@ -111,13 +133,17 @@ def categorical_focal(
 ) -> Any:
     r"""Softmax focal loss: categorical crossentropy that down-weights easy examples.
 
-    The focal loss of classes that exclude each other. With `gamma=0` this is categorical
-    crossentropy.
+    Use it where most samples are easy, of whichever class. It is the focal loss of classes that
+    exclude each other; with `gamma=0` it is categorical crossentropy. What it predicts is less
+    certain than the truth: `lossplug_imbalance.calibration` turns it into probabilities again.
 
     Implementations disagree on balancing: Keras multiplies every class by 0.25, which scales the
     loss and balances nothing; MONAI has none by default, and takes one number to mean `1 - alpha`
     for the first class and `alpha` for all others, which here is a tuple. Segmentation Models calls
     a mean of one-versus-rest sigmoid focal losses "multiclass": that is `focal` on one-hot targets.
+
+    Cost: beside categorical crossentropy, an exponential for each factor and a logarithm, of every
+    class.
 
     Formula:
         $$L = -\sum_{k=1}^{K} \alpha_k \, y_k (1 - p_k)^\gamma \log p_k$$

@@ -58,3 +58,12 @@ def test_its_defaults_are_conventions():
     one_hot = np.eye(3, dtype="float32")[CLASS_IDS]
     assert_same(ours(focal, BINARY), monai(BINARY, LOGITS).mean(-1))
     assert_same(ours(categorical_focal, one_hot), monai(one_hot, LOGITS, use_softmax=True).sum(-1))
+
+
+def test_its_sum_averages_positions_first():
+    import torch
+
+    arrays = (np.moveaxis(array, -1, 1) for array in (LOGITS, BINARY))
+    theirs = losses.FocalLoss(reduction="sum")(*(torch.tensor(a, device="cpu") for a in arrays))
+    ours = keras.ops.convert_to_numpy(focal(BINARY, LOGITS, average="sum", from_logits=True))
+    assert ours.mean(axis=1).sum() == pytest.approx(float(theirs), rel=1e-5)
