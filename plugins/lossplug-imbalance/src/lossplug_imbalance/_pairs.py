@@ -13,44 +13,80 @@ costs are polynomials, so their derivatives of any order are right.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from lossplug_core import ops
 
 __all__ = ["hinge_sums", "running_sum", "square_sums", "squared_hinge_sums"]
 
 _BLOCK = 256
+_MOST_BITS = 31
 
 
-class _Descent:
-    """Thresholds and scores in one order, from the highest down; `[outputs, 2 * samples]`."""
+class _Descent(NamedTuple):
+    """What lies above each threshold. Tensors are `[outputs, samples]`.
 
-    def __init__(self, scores: Any, weights: Any, margin: Any) -> None:
-        scores, weights = ops.transpose(scores), ops.transpose(weights)
-        fixed = ops.stop_gradient(scores)
-        thresholds = ops.stop_gradient(fixed - margin)
-        # What rounding took from the threshold, 0 but for that; its gradient is the threshold's.
-        self.off = (scores - thresholds) - margin
-        both = ops.concatenate([thresholds, fixed], axis=-1)
-        # Stable: at a tie the threshold comes first, and what costs nothing has no gradient.
-        self.order = ops.argsort(-both, axis=-1)
-        ordered = self.sorted(both)
-        self.steps = ops.concatenate([ordered[:, :1] * 0, ordered[:, :-1] - ordered[:, 1:]], axis=-1)
-        self._place = ops.argsort(self.order, axis=-1)[:, : ops.shape(scores)[-1]]
-        self.weights = self.sorted(self._of_scores(weights))
-        self.changes = self.sorted(self._of_scores(scores - fixed))
-        self.number = _before(running_sum(self.weights))
-        self.changed = _before(running_sum(self.weights * self.changes))
+    Attributes:
+        steps: From each score, in descending order, to the one before it.
+        weights: Those of the scores in that order.
+        changes: Of the scores in that order.
+        last: The place of the lowest score above each threshold, in that order.
+        gaps: How far that is above the threshold; 0 if nothing is.
+        any: Whether anything is above the threshold, as 0 or 1.
+        off: What rounding took from the threshold, with the gradient of the threshold.
+    """
 
-    def sorted(self, both: Any) -> Any:
-        return ops.take_along_axis(both, self.order, axis=-1)
+    steps: Any
+    weights: Any
+    changes: Any
+    last: Any
+    gaps: Any
+    any: Any
+    off: Any
 
-    def at_thresholds(self, x: Any) -> Any:
-        return ops.take_along_axis(x, self._place, axis=-1)
+    def above(self, sums: Any) -> Any:
+        """Running sums over the scores, up to the last above each threshold."""
+        return self.any * ops.take_along_axis(sums, self.last, axis=-1)
 
-    @staticmethod
-    def _of_scores(x: Any) -> Any:
-        return ops.concatenate([ops.zeros_like(x), x], axis=-1)
+
+def _descent(scores: Any, weights: Any, margin: Any) -> _Descent:
+    scores, weights = ops.transpose(scores), ops.transpose(weights)
+    fixed = ops.stop_gradient(scores)
+    thresholds = ops.stop_gradient(fixed - margin)
+    order = ops.argsort(-fixed, axis=-1)
+    ordered, weights, changes = (
+        ops.take_along_axis(x, order, axis=-1) for x in (fixed, weights, scores - fixed)
+    )
+    # What costs nothing has no gradient: a score at the threshold is not above it.
+    count = _number_above(ordered, thresholds)
+    last = ops.maximum(count - 1, 0)
+    found = ops.cast(count > 0, fixed.dtype)
+    return _Descent(
+        steps=_before(ordered, ordered[:, :1]) - ordered,
+        weights=weights,
+        changes=changes,
+        last=last,
+        gaps=found * (ops.take_along_axis(ordered, last, axis=-1) - thresholds),
+        any=found,
+        off=(scores - thresholds) - margin,
+    )
+
+
+def _number_above(ordered: Any, thresholds: Any) -> Any:
+    """How many numbers of each row, in descending order, are above each threshold of the row."""
+    from keras.backend import backend
+
+    rows, size = ops.shape(ordered)
+    if rows == 1 and backend() != "tensorflow":  # which, compiled, compares all with all
+        return ops.searchsorted(-ordered[0], -thresholds[0], side="left")[None]
+    # The same for several rows, which Keras does not search at once: bit by bit.
+    count = ops.zeros_like(thresholds, dtype="int32")
+    for power in reversed(range(size.bit_length() if isinstance(size, int) else _MOST_BITS)):
+        further = count + 2**power
+        reached = ops.take_along_axis(ordered, ops.minimum(further, size) - 1, axis=-1)
+        above = ops.logical_and(further <= size, reached > thresholds)
+        count = ops.where(above, further, count)
+    return count
 
 
 def hinge_sums(scores: Any, weights: Any, margin: Any) -> Any:
@@ -58,23 +94,30 @@ def hinge_sums(scores: Any, weights: Any, margin: Any) -> Any:
 
     Tensors are `[samples, outputs]`, and outputs apart from each other.
     """
-    down = _Descent(scores, weights, margin)
-    costs = running_sum(down.number * down.steps)
-    number, changed, costs = map(down.at_thresholds, (down.number, down.changed, costs))
-    return ops.transpose(costs + changed - down.off * number)
+    down = _descent(scores, weights, margin)
+    number = running_sum(down.weights)
+    costs = running_sum(_before(number) * down.steps)
+    changed = running_sum(down.weights * down.changes)
+    number, costs, changed = map(down.above, (number, costs, changed))
+    return ops.transpose(costs + number * down.gaps + changed - down.off * number)
 
 
 def squared_hinge_sums(scores: Any, weights: Any, margin: Any) -> Any:
     """As `hinge_sums`, of the squares of the costs."""
-    down = _Descent(scores, weights, margin)
-    costs = running_sum(down.number * down.steps)
-    squares = running_sum((2 * _before(costs) + down.number * down.steps) * down.steps)
-    mixed = running_sum(down.changed * down.steps)
-    curved = _before(running_sum(down.weights * ops.square(down.changes)))
-    number, changed, costs, squares, mixed, curved = map(
-        down.at_thresholds, (down.number, down.changed, costs, squares, mixed, curved)
+    down = _descent(scores, weights, margin)
+    steps, gaps, off = down.steps, down.gaps, down.off
+    number = running_sum(down.weights)
+    costs = running_sum(_before(number) * steps)
+    squares = running_sum((2 * _before(costs) + _before(number) * steps) * steps)
+    changed = running_sum(down.weights * down.changes)
+    mixed = running_sum(_before(changed) * steps)
+    curved = running_sum(down.weights * ops.square(down.changes))
+    number, costs, squares, changed, mixed, curved = map(
+        down.above, (number, costs, squares, changed, mixed, curved)
     )
-    off = down.off
+    squares = squares + (2 * costs + number * gaps) * gaps
+    costs = costs + number * gaps
+    mixed = mixed + changed * gaps
     moved = 2 * mixed + curved - 2 * off * (costs + changed) + ops.square(off) * number
     return ops.transpose(squares + moved)
 
@@ -106,6 +149,7 @@ def running_sum(x: Any) -> Any:
     return ops.reshape(within + before[:, :, None], (rows, count * _BLOCK))[:, :places]
 
 
-def _before(sums: Any) -> Any:
-    """The sums up to the place before, along the last axis of `[rows, places]`."""
-    return ops.concatenate([ops.zeros_like(sums[:, :1]), sums[:, :-1]], axis=-1)
+def _before(sums: Any, first: Any = None) -> Any:
+    """What is at the place before, along the last axis of `[rows, places]`; at first 0."""
+    first = ops.zeros_like(sums[:, :1]) if first is None else first
+    return ops.concatenate([first, sums[:, :-1]], axis=-1)

@@ -46,7 +46,7 @@ def pairwise_auc(
     The names of surrogates differ. Yan et al. (2003) take powers of the hinge, with a margin up to
     1 on probabilities: their second power is `"squared_hinge"`. `"squared"` also costs pairs that
     are apart by more than the margin. Both lead to the best AUC if there are data enough;
-    `"hinge"` need not (Gao and Zhou, 2012). The logistic surrogate has no sum over pairs that is
+    `"hinge"` need not. The logistic surrogate has no sum over pairs that is
     short of all pairs, and is left out. Libraries average over pairs; the mean over the batch does
     so here.
 
@@ -90,8 +90,9 @@ def pairwise_auc(
         [2.25, 0.0, 0.0]
 
     Reference:
-        Gao and Zhou, On the Consistency of AUC Pairwise Optimization, 2012, arXiv:1208.0645. Yan
-        et al., Optimizing Classifier Performance via an Approximation to the Wilcoxon-Mann-Whitney
+        Gao and Zhou, On the Consistency of AUC Pairwise Optimization, 2012, arXiv:1208.0645. Gao et
+        al., One-Pass AUC Optimization, 2013, arXiv:1305.1363, for `"squared"`. Yan et al.,
+        Optimizing Classifier Performance via an Approximation to the Wilcoxon-Mann-Whitney
         Statistic, 2003.
     """
     positive, negative, scores = against_rest(y_true, y_pred)
