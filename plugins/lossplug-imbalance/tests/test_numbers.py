@@ -11,10 +11,16 @@ from lossplug_core.params import parameters_of, validate
 from lossplug_core.schedules import Linear
 from lossplug_core.spec import spec_of
 from lossplug_imbalance import (
+    asymmetric,
+    asymmetric_single_label,
     categorical_focal,
     class_balanced,
     focal,
+    ghm,
     margin_hinge,
+    poly1_crossentropy,
+    poly1_focal,
+    reduced_focal,
     running_class_balanced,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
@@ -32,6 +38,11 @@ running = {
     "num_classes": 3,
     "weights": {"frequencies": tensor([0.7, 0.25, 0.05]), "samples": tensor(300.0)},
     "crossentropy": "focal",
+    **logits,
+}
+harmonized = {
+    "bins": 5,
+    "weights": {"frequencies": tensor([0.4, 0.1, 0.05, 0.0, 0.2])},
     **logits,
 }
 
@@ -52,6 +63,24 @@ NUMBERS = [
         {"beta": (0, 0.9999, 1), "gamma": (0.5,), "decay": (0, 0.9, 1)},
     ),
     (margin_hinge, {}, {"margin": (0.5, 3)}),
+    (reduced_focal, logits, {"gamma": (0, 0.5), "threshold": (0.5, 0.7, 1), "alpha": (0, 0.25)}),
+    (
+        poly1_crossentropy,
+        logits,
+        {"epsilon": (-1, 0.5), "label_smoothing": (0, 0.1), "class_weights": (0, 2)},
+    ),
+    (poly1_focal, logits, {"gamma": (0, 0.5), "epsilon": (-1, 0.5), "alpha": (0, 0.25)}),
+    (
+        asymmetric,
+        logits,
+        {"gamma_positive": (0, 0.5), "gamma_negative": (0, 4), "clip": (0, 0.05, 1)},
+    ),
+    (
+        asymmetric_single_label,
+        logits,
+        {"gamma_positive": (0, 0.5), "gamma_negative": (0, 4), "label_smoothing": (0, 0.1)},
+    ),
+    (ghm, harmonized, {"momentum": (0, 0.75)}),
 ]
 ROWS = [
     (loss, parameters, name, float(np.float32(number)))
@@ -120,6 +149,7 @@ PER_CLASS = [
     (weighted_categorical_crossentropy, logits, "class_weights", (0.0, 1.5, 4.0)),
     (class_balanced, balanced, "samples_per_class", (900.0, 40.0, 3.0)),
     (margin_hinge, {}, "margin", (0.5, 1.0, 2.0)),
+    (poly1_crossentropy, logits, "class_weights", (0.0, 1.5, 4.0)),
 ]
 
 

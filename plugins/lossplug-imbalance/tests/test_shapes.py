@@ -7,10 +7,16 @@ import pytest
 from lossplug_core import DataError
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_imbalance import (
+    asymmetric,
+    asymmetric_single_label,
     categorical_focal,
     class_balanced,
     focal,
+    ghm,
     margin_hinge,
+    poly1_crossentropy,
+    poly1_focal,
+    reduced_focal,
     running_class_balanced,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
@@ -30,6 +36,10 @@ INDEPENDENT = {
     "focal": (focal, {"from_logits": True}),
     "weighted_binary_crossentropy": (weighted_binary_crossentropy, {"from_logits": True}),
     "margin_hinge": (margin_hinge, {}),
+    "reduced_focal": (reduced_focal, {"from_logits": True}),
+    "poly1_focal": (poly1_focal, {"from_logits": True}),
+    "asymmetric": (asymmetric, {"from_logits": True}),
+    "ghm": (ghm, {"bins": 5, "from_logits": True}),
 }
 EXCLUSIVE = {
     "categorical_focal": (categorical_focal, {"from_logits": True}),
@@ -43,6 +53,8 @@ EXCLUSIVE = {
         {"samples_per_class": (9, 4, 1), "crossentropy": "focal", "from_logits": True},
     ),
     "running_class_balanced": (running, {"num_classes": 3, "from_logits": True}),
+    "poly1_crossentropy": (poly1_crossentropy, {"from_logits": True}),
+    "asymmetric_single_label": (asymmetric_single_label, {"from_logits": True}),
 }
 
 
