@@ -1,4 +1,4 @@
-"""Focal crossentropy has a gradient in closed form: whoever differentiates it sees no difference."""
+"""Focal crossentropy has its gradient in closed form; whoever differentiates it cannot tell."""
 
 import keras
 import numpy as np

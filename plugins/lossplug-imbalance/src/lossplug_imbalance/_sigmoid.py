@@ -6,6 +6,7 @@ exponential and one logarithm. Torch runs op by op: what counts there is how man
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lossplug_core import ops
@@ -16,7 +17,7 @@ _MOST_FACTORS = 4
 
 
 def logs_of_logits(logits: Any) -> tuple[Any, Any]:
-    """The logarithms of p and of 1 - p, exact at both ends, and so are their gradients, also at 0."""
+    """The logarithms of p and of 1 - p, exact at both ends and in their gradients, also at 0."""
     if _runs_op_by_op():
         return -ops.softplus(-logits), -ops.softplus(logits)
     size = _size(logits)
@@ -41,22 +42,23 @@ def focal_of_logits(logits: Any, positive: Any, negative: Any, gamma: float) -> 
         gamma: The focus. A number: one that is a tensor may want a gradient, which this has not.
     """
 
-    @ops.custom_gradient
     def focal(logits: Any, positive: Any, negative: Any) -> Any:
         value, slope = _value_and_slope(logits, positive, negative, gamma)
 
         def gradient(*given: Any, upstream: Any = None) -> Any:
             if upstream is None:
-                return _gradients(slope, logits, positive, negative, gamma, *given)
+                (upstream,) = given
+                return _gradients(slope, logits, (positive, negative), gamma, upstream)
             import torch  # which alone gives the arguments, and does not look into closures
 
+            again, *weights = given
             differentiated_again = torch.is_grad_enabled()
-            found = _value_and_slope(*given, gamma)[1] if differentiated_again else slope
-            return _gradients(found, *given, gamma, upstream)
+            found = _value_and_slope(again, *weights, gamma)[1] if differentiated_again else slope
+            return _gradients(found, again, weights, gamma, upstream)
 
         return value, gradient
 
-    return focal(logits, positive, negative)
+    return ops.custom_gradient(focal)(logits, positive, negative)
 
 
 def _value_and_slope(logits: Any, positive: Any, negative: Any, gamma: float) -> tuple[Any, Any]:
@@ -74,10 +76,10 @@ def _value_and_slope(logits: Any, positive: Any, negative: Any, gamma: float) ->
 
 
 def _gradients(
-    slope: Any, logits: Any, positive: Any, negative: Any, gamma: float, upstream: Any
+    slope: Any, logits: Any, weights: Sequence[Any], gamma: float, upstream: Any
 ) -> tuple[Any, ...]:
     by_logits = None if slope is None else upstream * slope
-    if not (_wants_gradient(positive) or _wants_gradient(negative)):
+    if not any(map(_wants_gradient, weights)):
         return by_logits, None, None
     cost_of_yes, cost_of_no, p, not_p = _probabilities(logits)
     by_positive = upstream * _power(not_p, cost_of_no, gamma) * cost_of_yes
