@@ -22,7 +22,7 @@ from lossplug_core.names import KERAS
 FOLDER = Path(__file__).parents[1] / "reference" / "losses"
 
 PLOTS = {
-    "imbalance/active_passive": "active=crossentropy,focal",
+    "imbalance/active_passive": "passive=reverse_crossentropy,absolute_error",
     "imbalance/asymmetric": "gamma_negative=0,2,4",
     "imbalance/asymmetric_single_label": "gamma_negative=0,1,4",
     "imbalance/bootstrapped_crossentropy": "mode=soft,hard",

@@ -198,15 +198,15 @@ def test_the_views_have_the_same_classes():
 
 
 def test_one_network_is_trained_on_three_views():
-    keras.utils.set_random_seed(0)
     clean = rng.normal(0, 1, (30, 4)).astype("float32")
     labels = (clean[:, 0] > 0).astype("int32")
-    inputs = [clean, *(clean + rng.normal(0, 0.5, (2, 30, 4)).astype("float32"))]
-    network = keras.layers.Dense(2)
+    inputs = [clean, *(clean + rng.normal(0, 0.2, (2, 30, 4)).astype("float32"))]
+    network = keras.layers.Dense(2, kernel_initializer="zeros")
     given = [keras.Input((4,), name=name) for name in VIEWS]
     outputs = dict(zip(VIEWS, map(network, given), strict=True))
     model = TrainingModel(keras.Model(given, outputs))
     model.compile(optimizer=keras.optimizers.Adam(0.1), loss=get_loss("jsd", from_logits=True))
     # 30 samples in batches of 8: the last one has 6.
-    losses = model.fit(inputs, labels, epochs=5, batch_size=8, verbose=0).history["loss"]
-    assert losses[-1] < 0.8 * losses[0]
+    history = model.fit(inputs, labels, epochs=8, batch_size=8, shuffle=False, verbose=0).history
+    losses = history["loss"]
+    assert losses[-1] < 0.7 * losses[0]

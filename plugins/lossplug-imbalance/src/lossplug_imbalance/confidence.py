@@ -108,10 +108,11 @@ def jsd(
     strong augmentation that keeps the label, for models that meet data of another kind than they
     were trained on. Without augmentation the divergence is 0, and nothing is learned from it.
 
-    The model has three outputs, one for each view, and mostly three inputs: `keras.Model([x, x_1,
-    x_2], {"clean": net(x), "augmented_1": net(x_1), "augmented_2": net(x_2)})` calls one network on
-    all. So a sample is a row of the data set, with its views: shuffling keeps them together, any
-    batch size is right, and sample weights are those of samples.
+    The model has three outputs, one for each view, and mostly three inputs, on which it calls one
+    network: `TrainingModel(keras.Model([x, x_1, x_2], {"clean": net(x), "augmented_1": net(x_1),
+    "augmented_2": net(x_2)}))`; what is used later is `net`. So a sample is a row of the data set,
+    with its views: shuffling keeps them together, any batch size is right, and sample weights are
+    those of samples.
 
     Implementations disagree on the form. The authors' code and timm take one prediction for a batch
     of three parts, the clean samples first, whose size must be a multiple of three, and which must
