@@ -51,10 +51,10 @@ def focal_of_logits(logits: Any, positive: Any, negative: Any, gamma: float) -> 
                 return _gradients(slope, logits, (positive, negative), gamma, upstream)
             import torch  # which alone gives the arguments, and does not look into closures
 
-            again, *weights = given
+            again, yes, no = given
             differentiated_again = torch.is_grad_enabled()
-            found = _value_and_slope(again, *weights, gamma)[1] if differentiated_again else slope
-            return _gradients(found, again, weights, gamma, upstream)
+            found = _value_and_slope(again, yes, no, gamma)[1] if differentiated_again else slope
+            return _gradients(found, again, (yes, no), gamma, upstream)
 
         return value, gradient
 
