@@ -78,7 +78,14 @@ def weighted_categorical_oracle(y_true, y_pred, class_weights, from_logits):
 
 
 def class_balanced_oracle(
-    y_true, y_pred, samples_per_class, beta, crossentropy, gamma, from_logits
+    y_true,
+    y_pred,
+    samples_per_class,
+    beta,
+    crossentropy,
+    gamma,
+    from_logits,
+    average_sigmoid=False,
 ):
     weights = (1 - beta) / (1 - beta ** np.asarray(samples_per_class))
     weights *= len(weights) / weights.sum()
@@ -89,7 +96,8 @@ def class_balanced_oracle(
     gamma = gamma if crossentropy == "focal" else 0
     terms = targets * np.exp(log_not_p) ** gamma * log_p
     terms += (1 - targets) * np.exp(log_p) ** gamma * log_not_p
-    return -(weights * targets).sum(-1) * terms.sum(-1)
+    averages = average_sigmoid and crossentropy == "sigmoid"
+    return -(weights * targets).sum(-1) * (terms.mean(-1) if averages else terms.sum(-1))
 
 
 def running_oracle(y_true, y_pred, weights, num_classes, decay, **parameters):
@@ -214,6 +222,9 @@ CASES = [
     class_balanced_case("softmax of logits", IDS, LOGITS, **logits),
     class_balanced_case("beta=0", IDS, DISTRIBUTIONS, beta=0),
     class_balanced_case("sigmoid", IDS, PROBABILITIES, crossentropy="sigmoid"),
+    class_balanced_case(
+        "sigmoid, averaged", IDS, LOGITS, crossentropy="sigmoid", average_sigmoid=True, **logits
+    ),
     class_balanced_case("sigmoid, soft", SOFT_LABELS, PROBABILITIES, crossentropy="sigmoid"),
     class_balanced_case("focal", IDS, LOGITS, crossentropy="focal", gamma=0.5, **logits),
     class_balanced_case("positions", ID_POSITIONS, POSITIONS, crossentropy="focal", **logits),

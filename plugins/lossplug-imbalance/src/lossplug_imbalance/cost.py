@@ -41,9 +41,11 @@ def cost_sensitive_crossentropy(
     `"log_bilinear"` charges the logarithm of not being predicted: a costly mistake of which the
     model is certain costs without bound. With two classes that cost 1 each it is crossentropy, for
     any `alpha`; with other costs and `alpha=1`, weighted crossentropy. `"bilinear"` is the expected
-    cost itself, which what the model gives decides by: bounded, so that its gradient vanishes where
-    the model is certain, right or wrong. Both leave undecided what costs nothing to confuse; the
-    crossentropy, of which `alpha` keeps a part, does not.
+    cost itself, and bounded: its gradient vanishes where the model is certain, right or wrong.
+
+    The costs alone, `alpha=1`, teach too little: nothing of classes that cost nothing to confuse,
+    and, of three classes and more, hardly anything of a sample that is torn between wrong ones.
+    The part of crossentropy does.
 
     Other papers mean other things by a cost matrix: Khan et al. multiply the exponentials of a
     softmax with them, Chung et al. regress the costs. Neither is meant here.

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from lossplug_core import get_loss
+from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_imbalance import (
+    multiclass_margin_hinge,
     smoothed_crossentropy,
     weighted_binary_crossentropy,
     weighted_categorical_crossentropy,
