@@ -6,7 +6,8 @@ The same small network is trained with each loss on the same samples. A seed dec
 are trained on and how the network starts; nothing else differs between the losses, except that
 LDAM's last layer gives cosines, as it needs. The number of steps, the batch size and the learning
 rate were chosen for crossentropy on seeds that are not among these; no other loss was tuned, and
-each has its default parameters, or those that it learns from the class counts.
+each has its default parameters, or those that it learns from the class counts; where the defaults
+are meant for probabilities, those that its documentation names for logits.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ LOSSES: dict[str, tuple[str, dict[str, Any], str]] = {
     "focal": ("focal", LOGITS, "sigmoid"),
     "asymmetric": ("asymmetric", LOGITS, "sigmoid"),
     "pairwise_auc": ("pairwise_auc", {}, "scores"),
+    "smooth_average_precision": ("smooth_average_precision", {"temperature": 1.0}, "scores"),
+    "categorical_f_beta": ("categorical_f_beta", LOGITS, "softmax"),
 }
 COUNTED = {"seesaw"}
 

@@ -44,7 +44,7 @@ def difference(runs: Runs, base: Runs, metric: str) -> tuple[float, float]:
 def verdict(runs: Runs, base: Runs, metric: str) -> int:
     """1 if better beyond the interval, -1 if worse, else 0."""
     mean, half = difference(runs, base, metric)
-    if not abs(mean) > half:
+    if not abs(mean) > max(half, 1e-6):  # not what rounding makes of no difference
         return 0
     return 1 if (mean > 0) == METRICS[metric][1] else -1
 
