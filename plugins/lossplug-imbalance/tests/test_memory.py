@@ -95,7 +95,7 @@ def early_learning_paper(
             continue
         own = held[place] / held[place].sum()
         mean = decay * memory[index[place]] + (1 - decay) * own
-        values[place] += strength * np.log(max(1 - mean @ p[place], 1e-7))
+        values[place] += strength * np.log(max(1 - mean @ p[place], 1e-6))
         visits.setdefault(index[place], []).append(mean)
     remembered = memory.copy()
     for sample, means in visits.items():
