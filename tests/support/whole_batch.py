@@ -31,7 +31,7 @@ HELD = 6
 MEMORY = 13
 """As many samples, so that the second batch overwrites some of the first."""
 
-NEEDED = {"num_classes": CLASSES, "embedding_size": FEATURES}
+NEEDED = {"num_classes": CLASSES, "embedding_size": FEATURES, "num_samples": HELD}
 """Parameters that losses need to have."""
 
 
@@ -56,7 +56,10 @@ class Step:
     def loss(self, **options: Any) -> keras.losses.Loss:
         """The loss, whose weights begin the same each time."""
         keras.utils.set_random_seed(0)
-        needed = {n: NEEDED[n] for n, p in parameters_of(self.spec).items() if p.required}
+        known = parameters_of(self.spec)
+        needed = {name: NEEDED[name] for name, p in known.items() if p.required}
+        if self.y_pred == "logits" and "from_logits" in known:
+            needed["from_logits"] = True
         # A sum is the same however unequal the parts are.
         return get_loss(self.spec, reduction="sum", **{**needed, **self.parameters}, **options)
 
@@ -86,10 +89,17 @@ DATA: Mapping[str, Callable[[np.random.Generator], Any]] = {
     # TensorFlow sums no int8 over devices.
     "multi_hot": lambda random: (random.random((SAMPLES, LABELS)) < 0.3).astype("int8"),
     "binary": lambda random: (random.random(SAMPLES) < 0.5).astype("float32"),
+    "class_ids": lambda random: random.permutation(SAMPLES).astype("int32") % CLASSES,
+    "one_hot": lambda random: np.eye(CLASSES, dtype="float32")[
+        random.permutation(SAMPLES) % CLASSES
+    ],
+    "binary outputs": lambda random: (random.random((SAMPLES, CLASSES)) < 0.5).astype("float32"),
+    "logits": _normal(CLASSES),
+    "scores": _normal(CLASSES),
     "distances": lambda random: random.uniform(0.1, 1.5, SAMPLES).astype("float32"),
     "numbered labels": lambda random: {
         "y_true": random.permutation(SAMPLES).astype("int32") % CLASSES,
-        # Of a sample that is on both devices, one number for all.
+        # Some of them on both devices, and -1, which is none.
         "index": random.permutation(SAMPLES).astype("int32") % HELD - 1,
     },
     "values": _normal(FEATURES),
@@ -108,7 +118,10 @@ def _of_each_loss() -> Iterator[tuple[str, Step]]:
             continue  # Keras's own, which compare no samples, and aliases
         if spec.compares({}) or spec.namespace == "metric-learning":
             for form in spec.y_true[: 1 if ON_JAX else None]:
-                yield f"{spec.id}, {form}", Step(spec, {}, form, spec.y_pred[0])
+                y_pred = spec.y_pred[0]
+                of_outputs = form == "binary" and y_pred in ("logits", "scores")
+                y_true = "binary outputs" if of_outputs else form
+                yield f"{spec.id}, {form}", Step(spec, {}, y_true, y_pred)
 
 
 def _around_each() -> Iterator[tuple[str, Step]]:
@@ -128,15 +141,13 @@ def _around(**loss: Any) -> Step:
     return _with("cross_batch_memory", memory_size=MEMORY, loss=loss)
 
 
-def _counting(loss: str, y_true: str = "labels", /, **parameters: Any) -> Step:
-    """A loss of imbalance that adds up what each class has, or each sample."""
-    parameters = {"num_classes": FEATURES, "from_logits": True, **parameters}
-    return Step(registry.find(f"imbalance/{loss}"), parameters, y_true, "values", compiled=True)
+def _remembering(loss: str, y_true: str = "class_ids") -> Step:
+    return Step(registry.find(f"imbalance/{loss}"), {}, y_true, "logits", compiled=True)
 
 
 _FURTHER: Mapping[str, Step] = {
     "divided by the positives": Step(
-        registry.find("imbalance/focal"), {"average": "positives"}, "binary", "logits"
+        registry.find("imbalance/focal"), {"average": "positives"}, "binary outputs", "logits"
     ),
     "in chunks": _with("contrastive", chunk=3),
     "in chunks, several labels": _with("supcon", "multi_hot", chunk=3),
@@ -169,11 +180,9 @@ _FURTHER: Mapping[str, Step] = {
     "a memory, mean over classes": _around(name="contrastive", average="classes"),
     "a memory, in chunks": _around(name="supcon", chunk=3),
     "a memory smaller than the batch": _with("cross_batch_memory", memory_size=5),
-    "class counts": _counting("seesaw"),
-    "gradients of classes": _counting("equalization"),
-    "predictions of samples": _counting(
-        "early_learning_regularisation", "numbered labels", num_samples=HELD
-    ),
+    "class counts": _remembering("seesaw"),
+    "gradients of classes": _remembering("equalization"),
+    "predictions of samples": _remembering("early_learning_regularisation", "numbered labels"),
 }
 
 STEPS = (
