@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lossplug_core import ops
+from lossplug_imbalance._powers import is_short, power, product
 
-__all__ = ["focal_of_logits", "logs_of_logits", "power"]
-
-_MOST_FACTORS = 4
+__all__ = ["focal_of_logits", "logs_of_logits"]
 
 
 def logs_of_logits(logits: Any) -> tuple[Any, Any]:
@@ -22,11 +21,6 @@ def logs_of_logits(logits: Any) -> tuple[Any, Any]:
         return -ops.softplus(-logits), -ops.softplus(logits)
     size = _size(logits)
     return _logs(logits, size, ops.exp(-size))
-
-
-def power(log_base: Any, exponent: Any) -> Any:
-    """base**exponent from log base: its gradient is finite for any exponent, also at base = 0."""
-    return ops.exp(ops.cast(exponent, log_base.dtype) * log_base)
 
 
 def focal_of_logits(logits: Any, positive: Any, negative: Any, gamma: float) -> Any:
@@ -114,13 +108,8 @@ def _size(logits: Any) -> Any:
 
 
 def _power(base: Any, cost: Any, exponent: float) -> Any:
-    """base**exponent: by multiplication where that is exact and short, else from -log base."""
-    if exponent != int(exponent) or exponent > _MOST_FACTORS:
-        return ops.exp(-exponent * cost)
-    result = base if exponent else ops.ones_like(base)
-    for _ in range(int(exponent) - 1):
-        result = result * base
-    return result
+    """base**exponent, where the cost is -log base."""
+    return product(base, exponent) if is_short(exponent) else power(-cost, exponent)
 
 
 def _wants_gradient(tensor: Any) -> bool:

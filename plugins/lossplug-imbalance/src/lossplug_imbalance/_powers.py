@@ -1,0 +1,29 @@
+"""Powers of probabilities, whose gradients are finite for every exponent and every probability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lossplug_core import ops
+
+__all__ = ["is_short", "power", "product"]
+
+_MOST_FACTORS = 4
+
+
+def power(log_base: Any, exponent: Any) -> Any:
+    """base**exponent from log base: its gradient is finite for any exponent, also at base = 0."""
+    return ops.exp(ops.cast(exponent, log_base.dtype) * log_base)
+
+
+def is_short(exponent: Any) -> bool:
+    """Whether an exponent is a small whole number, so that multiplying is the quickest way."""
+    return isinstance(exponent, int | float) and exponent in range(_MOST_FACTORS + 1)
+
+
+def product(base: Any, exponent: float) -> Any:
+    """base**exponent by multiplication, for an exponent that is short."""
+    result = base if exponent else ops.ones_like(base)
+    for _ in range(int(exponent) - 1):
+        result = result * base
+    return result
