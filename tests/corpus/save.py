@@ -243,6 +243,74 @@ for name, parameters in OF_CLASSES.items():
 for name, outputs in OF_TWO_OUTPUTS.items():
     loss = by_name(f"metric-learning/{name}")
     MODELS[name] = Saved(loss, np.arange(8), 3, trains_loss=True, outputs=outputs)
+# Losses for rare classes and wrong labels, of logits.
+COUNTS = {"samples_per_class": (900, 90, 10)}
+OF_ONE_CLASS: dict[str, dict[str, Any]] = {
+    "active_passive": {"alpha": 10.0, "from_logits": True},
+    "asymmetric_single_label": {"gamma_negative": 2.0, "from_logits": True},
+    "balanced_softmax": {**COUNTS, "from_logits": True},
+    "bootstrapped_crossentropy": {"beta": 0.7, "from_logits": True},
+    "categorical_f_beta": {"beta": 2.0, "from_logits": True},
+    "confidence_penalty": {"beta": 0.3, "from_logits": True},
+    "cost_sensitive_crossentropy": {
+        "costs": [[0, 1, 2], [3, 0, 1], [9, 3, 0]],
+        "from_logits": True,
+    },
+    "forward_correction": {
+        "transitions": [[0.8, 0.1, 0.1], [0, 1, 0], [0.2, 0, 0.8]],
+        "from_logits": True,
+    },
+    "generalized_crossentropy": {"q": 0.5, "from_logits": True},
+    "ldam": {**COUNTS, "beta": 0.9},
+    "logit_adjusted": {"class_priors": (0.9, 0.09, 0.01), "tau": 0.5, "from_logits": True},
+    "multiclass_margin_hinge": {"margin": (1, 2, 4)},
+    "poly1_crossentropy": {"epsilon": 2.0, "from_logits": True},
+    "smoothed_crossentropy": {"smoothing": 0.2, "from_logits": True},
+    "symmetric_crossentropy": {"beta": 0.5, "from_logits": True},
+    "vector_scaling": {**COUNTS, "gamma": 0.2},
+}
+OF_YES_OR_NO: dict[str, dict[str, Any]] = {
+    "asymmetric": {"clip": 0.1, "from_logits": True},
+    "binary_logit_adjusted": {"positive_prior": 0.1, "from_logits": True},
+    "pairwise_auc": {"surrogate": "hinge", "margin": 2.0},
+    "poly1_focal": {"epsilon": -0.5, "from_logits": True},
+    "reduced_focal": {"threshold": 0.3, "from_logits": True},
+    "smooth_average_precision": {"temperature": 0.5},
+    "smoothed_binary_crossentropy": {"smoothing": 0.2, "from_logits": True},
+    "soft_f_beta": {"beta": 2.0, "from_logits": True},
+    "soft_mcc": {"from_logits": True},
+}
+WITH_STATES: dict[str, dict[str, Any]] = {
+    "equalization": {"num_classes": 3, "from_logits": True},
+    "seesaw": {"num_classes": 3, "from_logits": True},
+}
+for name, parameters in OF_ONE_CLASS.items():
+    MODELS[name] = Saved(by_name(f"imbalance/{name}", **parameters), IDS, 3)
+for name, parameters in OF_YES_OR_NO.items():
+    MODELS[name] = Saved(by_name(f"imbalance/{name}", **parameters), BINARY, 1)
+for name, parameters in WITH_STATES.items():
+    MODELS[name] = Saved(by_name(f"imbalance/{name}", **parameters), IDS, 3, trains_loss=True)
+MODELS["ghm"] = Saved(
+    by_name("imbalance/ghm", bins=5, momentum=0.75, from_logits=True), BINARY, 1, trains_loss=True
+)
+MODELS["early_learning_regularisation"] = Saved(
+    by_name(
+        "imbalance/early_learning_regularisation",
+        num_samples=8,
+        num_classes=3,
+        from_logits=True,
+    ),
+    {"y_true": IDS, "index": np.arange(8)},
+    3,
+    trains_loss=True,
+)
+MODELS["jsd"] = Saved(
+    by_name("imbalance/jsd", from_logits=True),
+    IDS,
+    3,
+    trains_loss=True,
+    outputs=("clean", "augmented_1", "augmented_2"),
+)
 MODELS["margin"] = Saved(
     by_name("metric-learning/margin", mining="distance_weighted"), IDS, 3, trains_loss=True
 )
