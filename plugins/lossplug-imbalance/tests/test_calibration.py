@@ -64,6 +64,7 @@ EXCLUSIVE = {
     "generalized_crossentropy": {"q": 0.5},
     "symmetric_crossentropy": {"alpha": 1.0},
     "smoothed_crossentropy": {"smoothing": 0.1},
+    "confidence_penalty": {"beta": 0.3},
 }
 
 

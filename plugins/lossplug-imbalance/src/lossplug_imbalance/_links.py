@@ -22,6 +22,7 @@ __all__ = [
     "focal_logits",
     "focal_logs",
     "log_of",
+    "log_per_class",
     "margin_logs",
     "poly_logs",
     "sigmoid",
@@ -53,6 +54,18 @@ def log_of(name: str, value: Any) -> Array:
             received=value.tolist(),
         )
     logs: Array = np.log(value)
+    return logs
+
+
+def log_per_class(name: str, value: Any, log_p: Array) -> Array:
+    """The logarithm of a number per class."""
+    logs = log_of(name, value)
+    if logs.ndim and logs.shape != log_p.shape[-1:]:
+        raise DataError(
+            f"{name!r} does not fit the prediction.",
+            expected=f"{name} of shape {log_p.shape[-1:]}, for y_pred of shape {log_p.shape}",
+            received=logs.shape,
+        )
     return logs
 
 

@@ -170,6 +170,17 @@ def _symmetric(y_pred: Any, parameters: Parameters) -> Array:
     return softmax(poly_logs(log_p, linear))
 
 
+def _confidence_penalty(y_pred: Any, parameters: Parameters) -> Array:
+    """The derivative of the expected loss is 0 where eta_k = p_k (1 + beta (log p_k + H(p)))."""
+    if parameters["threshold"] is not None:
+        raise _unknown("confidence_penalty with a threshold", parameters)
+    log_p = class_logs(y_pred, from_logits=parameters["from_logits"])
+    p = np.exp(log_p)
+    above = log_p - (p * log_p).sum(axis=-1, keepdims=True)
+    eta = np.clip(p * (1 + parameters["beta"] * above), 0.0, 1.0)
+    return np.asarray(eta / eta.sum(axis=-1, keepdims=True))
+
+
 def _smoothed_binary(y_pred: Any, parameters: Parameters) -> Array:
     p, smoothing = _binary(y_pred, parameters), parameters["smoothing"]
     classes = 2 if parameters["towards"] == "half" else p.shape[-1]
@@ -218,6 +229,7 @@ _MAPS: dict[str, Map] = {
     "imbalance/asymmetric": _asymmetric,
     "imbalance/generalized_crossentropy": _generalized,
     "imbalance/symmetric_crossentropy": _symmetric,
+    "imbalance/confidence_penalty": _confidence_penalty,
     "imbalance/smoothed_crossentropy": lambda y_pred, parameters: _exclusive(
         y_pred, {**parameters, "label_smoothing": parameters["smoothing"]}
     ),
