@@ -448,6 +448,13 @@ def test_weights_that_are_divided_by_the_occupied_bins_average_to_one():
     np.testing.assert_allclose(found, 0.3 * expected * crossentropy, rtol=1e-5)
 
 
+@pytest.mark.parametrize("bins", [2, 3, 10, 30])
+def test_examples_of_an_untrained_model_are_equally_hard_but_for_rounding(bins):
+    almost_half = np.array([-1e-6, 0.0, 1e-6, -1e-6, 0.0, 1e-6])
+    values = numbers(ghm([0, 0, 0, 1, 1, 1], almost_half, bins=bins, from_logits=True))
+    np.testing.assert_allclose(values, np.log(2) / bins, rtol=1e-5)
+
+
 def test_no_gradient_flows_through_the_weights():
     p = 1 / (1 + np.exp([-1.0, -1.2, 3.0]))
     found = gradient(ghm, np.zeros(3), [1.0, 1.2, -3.0], bins=2)

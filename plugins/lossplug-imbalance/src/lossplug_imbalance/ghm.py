@@ -15,6 +15,9 @@ __all__ = ["ghm"]
 
 _Momentum = Annotated[float, Ge(0), Lt(1)]
 
+_TINY = 1e-30
+_SLACK = 1e-4  # of a bin: more than rounding, and less than anybody can see
+
 
 def _states(bins: int, momentum: Any) -> dict[str, Weight]:
     # A schedule is not a number, and does not stay 0.
@@ -51,6 +54,10 @@ def ghm(
     that never become easy, such as wrong labels, which `focal` makes count the most. It needs many
     outputs in a batch, as detection and dense prediction have: with few, counts are chance, and the
     weight of an example that is alone in its bin is the largest of all.
+
+    The loss jumps where an example passes from bin to bin. What lies on an edge but for rounding
+    stays together: sizes within a ten-thousandth of a bin below an edge count as on it. So all
+    examples of an untrained model, whose probabilities are all 0.5, share a bin.
 
     The paper weighs by the density, and so divides by the number of `"bins"`. The authors' code,
     and mmdetection, divide by that of `"occupied_bins"`, with which the weights of a batch average
@@ -133,11 +140,9 @@ def ghm(
     return (values, updates) if weights else values
 
 
-_TINY = 1e-30
-
-
 def _bins_of(y_true: Any, y_pred: Any, bins: int, *, from_logits: bool) -> Any:
     """The bin of each output: where the size of its gradient lies between 0 and 1."""
     y_pred = ops.stop_gradient(y_pred)
     p = ops.sigmoid(y_pred) if from_logits else ops.clip(y_pred, 0.0, 1.0)
-    return ops.clip(ops.cast(ops.floor(bins * ops.abs(p - y_true)), "int32"), 0, bins - 1)
+    place = bins * ops.abs(p - y_true) + _SLACK
+    return ops.clip(ops.cast(ops.floor(place), "int32"), 0, bins - 1)
