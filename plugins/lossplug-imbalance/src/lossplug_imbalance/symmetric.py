@@ -39,9 +39,9 @@ def symmetric_crossentropy(
 ) -> Any:
     r"""Symmetric crossentropy: crossentropy, and that with label and prediction exchanged.
 
-    Exchanged, it is bounded: however sure the model is that a label is wrong, the label costs no
-    more than `-log_zero`, and pulls no more than another. That part tolerates wrong labels; the
-    crossentropy makes it converge. Use it where labels are wrong; a low `alpha` tolerates more, a
+    Exchanged, it is bounded: a label costs at most `-log_zero`, and the surer the model is that it
+    is wrong, the less it pulls. That part tolerates wrong labels; the crossentropy makes it
+    converge. Use it where labels are wrong; a low `alpha` tolerates more, a
     high one learns hard classes faster. The paper takes 0.1 and 1 on CIFAR-10, 6 and 0.1 on
     CIFAR-100.
 
