@@ -41,9 +41,8 @@ def symmetric_crossentropy(
 
     Exchanged, it is bounded: a label costs at most `-log_zero`, and the surer the model is that it
     is wrong, the less it pulls. That part tolerates wrong labels; the crossentropy makes it
-    converge. Use it where labels are wrong; a low `alpha` tolerates more, a
-    high one learns hard classes faster. The paper takes 0.1 and 1 on CIFAR-10, 6 and 0.1 on
-    CIFAR-100.
+    converge. Use it where labels are wrong; a low `alpha` tolerates more, a high one learns hard
+    classes faster. The paper takes 0.1 and 1 on CIFAR-10, 6 and 0.1 on CIFAR-100.
 
     Implementations disagree on the logarithm of 0, which the exchanged part needs: the paper says
     -4, and the code of its authors, which others copy, clips labels to 1e-4, so that it is -9.21:
