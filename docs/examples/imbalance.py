@@ -218,7 +218,7 @@ def main() -> None:
     data, losses, seeds, jobs = list(DATA), list(LOSSES), max(2, options.seeds), options.jobs
     if options.quick:
         data, losses, seeds, jobs = data[-1:], losses[:2], 2, 1
-    console = Console(highlight=False, width=140)
+    console = Console(highlight=False, emoji=False, width=140)
     console.print(f"Keras {keras.version()} on {keras.backend.backend()}")
     start = time.perf_counter()
     results = compare(data, losses, seeds, jobs, console)
