@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lossplug_core import ops
 
-__all__ = ["is_short", "power", "product"]
+__all__ = ["is_short", "power", "product", "raised"]
 
 _MOST_FACTORS = 4
 
@@ -27,3 +28,8 @@ def product(base: Any, exponent: float) -> Any:
     for _ in range(int(exponent) - 1):
         result = result * base
     return result
+
+
+def raised(base: Any, exponent: Any, log_base: Callable[[], Any]) -> Any:
+    """base**exponent: a product if the exponent is short, else from the logarithm of the base."""
+    return product(base, exponent) if is_short(exponent) else power(log_base(), exponent)

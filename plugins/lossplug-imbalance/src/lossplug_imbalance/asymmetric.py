@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lossplug_core import Fraction, NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import log_complement, power, sigmoid_logs, softmax_logs
+from lossplug_imbalance._crossentropy import log_complement, sigmoid_logs, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent
+from lossplug_imbalance._powers import raised
 
 __all__ = ["asymmetric", "asymmetric_single_label"]
 
@@ -66,7 +67,8 @@ def asymmetric(
     here logits have none to clip. On soft targets the two terms are weighted by the target here;
     the authors interpolate probabilities and exponents.
 
-    Cost: beside binary crossentropy, an exponential for each focus and two logarithms for `clip`.
+    Cost: two exponentials and a logarithm per output beside binary crossentropy; a focus that is
+    not a whole number up to 4 takes more.
 
     Formula:
         $$L = -\frac{1}{K} \sum_{k=1}^{K} \left[ y_k (1 - p_k)^{\gamma_+} \log p_k
@@ -104,29 +106,24 @@ def asymmetric(
     """
     y_true, y_pred = independent(y_true, y_pred)
     log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
-    log_q, log_not_q, is_clipped = _shifted(log_p, log_not_p, ops.cast(clip, y_pred.dtype))
-    positive_weight, negative_weight = (
-        power(log_not_p, gamma_positive),
-        power(log_q, gamma_negative),
-    )
+    p, not_p = ops.exp(log_p), ops.exp(log_not_p)
+    clip = ops.cast(clip, y_pred.dtype)
+    is_clipped = p <= ops.maximum(clip, _TINY)
+    log_not_q = ops.where(clip > 0, ops.log(ops.maximum(not_p + clip, _TINY)), log_not_p)
+
+    def log_q() -> Any:
+        """log(p - clip) where that is above 0, which is log p if clip is 0."""
+        log_safe = ops.where(is_clipped, 0.0, log_p)  # elsewhere 1 / p would overflow
+        return log_safe + ops.log(ops.maximum(1 - clip * ops.exp(-log_safe), _TINY))
+
+    positive_weight = raised(not_p, gamma_positive, lambda: log_not_p)
+    negative_weight = raised(ops.where(is_clipped, 0.0, p - clip), gamma_negative, log_q)
     if constant_weights:
         positive_weight = ops.stop_gradient(positive_weight)
         negative_weight = ops.stop_gradient(negative_weight)
     negative = ops.where(is_clipped, 0.0, negative_weight * log_not_q)
     values = -y_true * positive_weight * log_p - (1 - y_true) * negative
     return ops.sum(values, axis=-1) if average == "sum" else ops.mean(values, axis=-1)
-
-
-def _shifted(log_p: Any, log_not_p: Any, clip: Any) -> tuple[Any, Any, Any]:
-    """The logarithms of q = p - clip and of 1 - q; and where q would not be above 0.
-
-    There both are those of something else, finite. With clip = 0 they are log p and log(1 - p).
-    """
-    is_clipped = ops.exp(log_p) <= ops.maximum(clip, _TINY)  # below, 1 / p would overflow
-    log_p = ops.where(is_clipped, 0.0, log_p)
-    log_q = log_p + ops.log(ops.maximum(1 - clip * ops.exp(-log_p), _TINY))
-    not_q = ops.maximum(ops.exp(log_not_p) + clip, _TINY)
-    return log_q, ops.where(clip > 0, ops.log(not_q), log_not_p), is_clipped
 
 
 @loss(
@@ -160,7 +157,8 @@ def asymmetric_single_label(
     The authors do not focus on the right class, `gamma_positive=0`, as here; timm has 1. The
     conventions set it.
 
-    Cost: three exponentials and a logarithm per class beside crossentropy.
+    Cost: two exponentials per class beside crossentropy; a focus that is not a whole number up to 4
+    takes more.
 
     Formula:
         $$L = -\sum_{k=1}^{K} \tilde y_k \, w_k \log p_k, \qquad
@@ -201,6 +199,7 @@ def asymmetric_single_label(
     smoothing = ops.cast(label_smoothing, y_pred.dtype)
     labels = (1 - smoothing) * y_true + smoothing * ops.mean(y_true, axis=-1, keepdims=True)
     log_p = softmax_logs(y_pred, from_logits=from_logits)
-    weights = y_true * power(log_complement(log_p), gamma_positive)
-    weights = weights + (1 - y_true) * power(log_p, gamma_negative)
+    wrong = -ops.expm1(log_p)
+    weights = y_true * raised(wrong, gamma_positive, lambda: log_complement(log_p))
+    weights = weights + (1 - y_true) * raised(ops.exp(log_p), gamma_negative, lambda: log_p)
     return ops.sum(-labels * weights * log_p, axis=-1)

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from lossplug_core import ClassWeights, Fraction, NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import power, sigmoid_logs, softmax_logs
+from lossplug_imbalance._crossentropy import sigmoid_logs, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent, per_class
+from lossplug_imbalance._powers import raised
 
 __all__ = ["poly1_crossentropy", "poly1_focal"]
 
@@ -118,7 +119,8 @@ def poly1_focal(
     The authors' listing has an `epsilon` of 1 and no `alpha`. Here `alpha` weighs the whole loss of
     an example; some implementations weigh its focal part alone.
 
-    Cost: two exponentials per output beside `focal`.
+    Cost: two exponentials per output beside binary crossentropy; two more for a `gamma` that is not
+    a whole number up to 4.
 
     Formula:
         $$L = \frac{1}{K} \sum_{k=1}^{K} \left[ \alpha \, y_k \, \ell(p_k)
@@ -160,7 +162,8 @@ def poly1_focal(
     log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
 
     def term(log_right: Any, log_wrong: Any) -> Any:
-        return power(log_wrong, gamma) * (epsilon * ops.exp(log_wrong) - log_right)
+        wrong = ops.exp(log_wrong)
+        return raised(wrong, gamma, lambda: log_wrong) * (epsilon * wrong - log_right)
 
     positive, negative = y_true * term(log_p, log_not_p), (1 - y_true) * term(log_not_p, log_p)
     if alpha is not None:

@@ -7,13 +7,17 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from lossplug_core import Fraction, NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import power, sigmoid_logs
+from lossplug_imbalance._crossentropy import sigmoid_logs
 from lossplug_imbalance._inputs import independent
+from lossplug_imbalance._powers import raised
 
 __all__ = ["reduced_focal"]
 
 # Below 1/2 the factor would exceed 1, and easy examples would count more than hard ones.
 _Threshold = Annotated[float, Ge(0.5), Le(1)]
+
+# So that a logit of 0 is on the focal side of 0.5 with every backend's logarithm.
+_ROUNDING = 1e-6
 
 
 @loss(
@@ -47,7 +51,8 @@ def reduced_focal(
     targets the two terms are weighted by the target here, and they take the exponential of the
     crossentropy for the probability.
 
-    Cost: as `focal`, one exponential for each of the two terms beside binary crossentropy.
+    Cost: two exponentials per output beside binary crossentropy; two more for a `gamma` that is not
+    a whole number up to 4.
 
     Formula:
         $$L = -\frac{1}{K} \sum_{k=1}^{K} \left[ \alpha \, y_k \, f(p_k) \log p_k
@@ -88,12 +93,18 @@ def reduced_focal(
     """
     y_true, y_pred = independent(y_true, y_pred)
     log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
-    log_threshold = ops.log(ops.cast(threshold, y_pred.dtype))
+    threshold = ops.cast(threshold, y_pred.dtype)
+    log_threshold = ops.log(threshold)
 
     def term(log_right: Any, log_wrong: Any) -> Any:
         """Minus the logarithm of the right answer's probability, reduced where that is high."""
-        ratio = ops.where(log_right < log_threshold, 0.0, log_wrong - log_threshold)
-        return -power(ratio, gamma) * log_right
+        is_hard = log_right < log_threshold - _ROUNDING
+        factor = raised(
+            ops.where(is_hard, 1.0, ops.exp(log_wrong) / threshold),
+            gamma,
+            lambda: ops.where(is_hard, 0.0, log_wrong - log_threshold),
+        )
+        return -factor * log_right
 
     positive, negative = y_true * term(log_p, log_not_p), (1 - y_true) * term(log_not_p, log_p)
     if alpha is not None:
