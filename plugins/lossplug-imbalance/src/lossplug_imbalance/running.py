@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lossplug_core import DataError, Fraction, NonNegative, NumClasses, Weight, loss, ops
+from lossplug_core import Fraction, NonNegative, NumClasses, Weight, loss, ops
 from lossplug_imbalance._balance import Crossentropy, balanced_crossentropy
 from lossplug_imbalance._inputs import exclusive
+from lossplug_imbalance._states import check_classes, summed_over_positions
 
 __all__ = ["running_class_balanced"]
 
@@ -112,12 +113,7 @@ def running_class_balanced(
         arXiv:1901.05555.
     """
     y_true, y_pred = exclusive(y_true, y_pred)
-    if y_pred.shape[-1] not in (None, num_classes):
-        raise DataError(
-            "The prediction has other classes than the loss.",
-            expected=f"y_pred of shape [batch, ..., {num_classes}], as num_classes says",
-            received=tuple(y_pred.shape),
-        )
+    check_classes(y_pred, num_classes)
     frequencies, samples = (
         ops.cast(weights[name], y_pred.dtype) for name in ("frequencies", "samples")
     )
@@ -131,8 +127,7 @@ def running_class_balanced(
         gamma=gamma,
         from_logits=from_logits,
     )
-    positions = tuple(range(len(y_true.shape) - 1))
-    counts = ops.cast(decay, counts.dtype) * counts + ops.sum(y_true, axis=positions)
+    counts = ops.cast(decay, counts.dtype) * counts + summed_over_positions(y_true)
     samples = ops.sum(counts)
     found = counts / ops.maximum(samples, _TINY)
     return values, {
