@@ -34,9 +34,9 @@ def class_balanced(
 ) -> Any:
     r"""Class-balanced loss: classes weighted by the inverse of their effective number of samples.
 
-    Use it for long tails, where plain inverse frequencies would make a handful of samples weigh more
-    than all others. Where the model learns the training data by heart, weights have no effect any
-    more: `logit_adjusted` and `ldam` have.
+    Use it for long tails, where plain inverse frequencies would make a handful of samples weigh
+    more than all others. Once the model has learned the training data by heart, weights have no
+    effect any more: the margins of `ldam` and the factors of `vector_scaling` have.
 
     The more samples a class has, the less each further one adds. `beta` says how fast: 0 weighs all
     classes alike, and 1, the limit, weighs them by the inverse of their number of samples. The
@@ -48,8 +48,8 @@ def class_balanced(
 
     The paper sums the sigmoid and focal forms over the classes, and so does this; the package
     balanced-loss averages its sigmoid form, which `average_sigmoid` and the convention of its name
-    do as well, and agrees on the others. Some copies of the original
-    compute the softmax form as a binary crossentropy of softmax probabilities; the paper does not.
+    do as well, and agrees on the others. Some copies of the original compute the softmax form as a
+    binary crossentropy of softmax probabilities; the paper does not.
 
     Cost: that of the crossentropy; the weights are one number per class. No state.
 
