@@ -117,7 +117,10 @@ def _curve(
             return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
 
     at = np.linspace(*span, _POINTS_ALONE if case.alone else _POINTS, dtype="float32")
-    values, gradient = (_one_by_one if case.alone else _at_once)(function, at)
+    if case.alone:
+        values, gradient = _one_by_one(function, at, mean=case.mean)
+    else:
+        values, gradient = _at_once(function, at)
     return Curve(case.label, parameters.get(varied or ""), at, values, gradient)
 
 
@@ -127,11 +130,14 @@ def _at_once(function: Callable[[Any], Any], at: Array) -> tuple[Array, Array]:
     return (values, gradient) if values.shape == at.shape else _one_by_one(function, at)
 
 
-def _one_by_one(function: Callable[[Any], Any], at: Array) -> tuple[Array, Array]:
-    """Each number as a batch of its own, of whose values the first counts."""
+def _one_by_one(
+    function: Callable[[Any], Any], at: Array, *, mean: bool = False
+) -> tuple[Array, Array]:
+    """Each number as a batch of its own, of whose values the first counts, or their mean."""
 
     def first(x: Any) -> Any:
-        return function(keras.ops.expand_dims(x, axis=0))[0]
+        values = function(keras.ops.expand_dims(x, axis=0))
+        return keras.ops.mean(values) if mean else values[0]
 
     try:
         return value_and_gradient(lambda x: keras.ops.vectorized_map(first, x), at)

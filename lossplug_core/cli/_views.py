@@ -6,7 +6,7 @@ A view is chosen by the forms that a spec declares, never by the loss's name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ __all__ = ["Case", "NoPictureError", "View", "check_drawable", "view_of"]
 _NEGATIVE, _POSITIVE = 90.0, 30.0
 """Where the samples that stay are on the circle, in degrees from the anchor."""
 
+_STAY, _STAY_PROBABLE = (2.0, 0.0, 0.5, -2.0), (0.8, 0.5, 0.6, 0.2)
+"""Where the samples that stay are among yes-or-no outputs: two of y = 1, two of y = 0."""
+
 
 class NoPictureError(LossplugError, ValueError):
     """A loss of this kind cannot be drawn, whatever its parameters."""
@@ -38,12 +41,14 @@ class Case:
         y_true: The target of one batch of `n` samples, from `n`.
         y_pred: The prediction, from the numbers on the axis: a tensor of shape `[n]`.
         alone: Whether each number makes a batch of its own, of whose values the first counts.
+        mean: Whether of such a batch the mean counts.
     """
 
     label: str
     y_true: Callable[[int], Any]
     y_pred: Callable[[Any], Any]
     alone: bool = False
+    mean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> Vie
     per_class = [len(value) for value in parameters.values() if isinstance(value, (tuple, list))]
     for form in ((y_true, y_pred) for y_pred in predictions for y_true in spec.y_true):
         if form in _VIEWS:
-            return _VIEWS[form](_Wish(*form, max(per_class, default=None), target))
+            compares = spec.compares(parameters)
+            return _VIEWS[form](_Wish(*form, max(per_class, default=None), target, compares))
     raise _no_view(spec, predictions)
 
 
@@ -123,12 +129,16 @@ def _no_view(spec: LossSpec, predictions: Iterable[str]) -> NoPictureError:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What a view is made for; `per_class` is the number of classes that a parameter tells."""
+    """What a view is made for; `per_class` is the number of classes that a parameter tells.
+
+    `compares` says whether samples are compared with each other.
+    """
 
     y_true: str
     y_pred: str
     per_class: int | None
     target: float
+    compares: bool
 
     @property
     def span(self) -> tuple[float, float]:
@@ -136,9 +146,25 @@ class _Wish:
 
 
 def _binary(wish: _Wish) -> View:
-    axis = {"logits": "logit", "probabilities": "probability of y = 1"}[wish.y_pred]
-    unit = {"logits": "logit", "probabilities": "probability"}[wish.y_pred]
-    return View(axis, unit, wish.span, (_column("y = 1", 1), _column("y = 0", 0)))
+    unit = {"logits": "logit", "probabilities": "probability", "scores": "score"}[wish.y_pred]
+    axis = "probability of y = 1" if unit == "probability" else unit
+    if not wish.compares:
+        return View(axis, unit, wish.span, (_column("y = 1", 1), _column("y = 0", 0)))
+    stay = _STAY_PROBABLE if unit == "probability" else _STAY
+    axis = f"{unit} of one sample, among four"
+    cases = tuple(_among_others(f"y = {target}", target, stay) for target in (1, 0))
+    return View(axis, unit, wish.span, cases)
+
+
+def _among_others(label: str, target: float, stay: Sequence[float]) -> Case:
+    """A sample that moves, in a batch of four that stay: what all of them cost."""
+    y_true = np.array([[target], [1], [1], [0], [0]], "float32")
+    others = np.array(stay, "float32")[:, None]
+
+    def y_pred(x: Any) -> Any:
+        return ops.concatenate([ops.expand_dims(x, axis=-1), ops.cast(others, x.dtype)], axis=0)
+
+    return Case(label, lambda _: y_true, y_pred, alone=True, mean=True)
 
 
 def _distances(wish: _Wish) -> View:
@@ -232,6 +258,7 @@ def _circle(label: str, angles: Callable[[Any], tuple[Any, Any]]) -> Case:
 
 _VIEWS: Mapping[tuple[str, str], Callable[[_Wish], View]] = {
     ("binary", "logits"): _binary,
+    ("binary", "scores"): _binary,
     ("binary", "probabilities"): _binary,
     ("binary", "distances"): _distances,
     ("class_ids", "logits"): _classes,

@@ -34,6 +34,11 @@ def apart(y_true, y_pred):
     "Distances of pairs of one class."
     return ops.reshape(y_true * y_pred, (-1,))
 
+@loss(y_true="binary", y_pred="scores", compares_samples=True)
+def crowd(y_true, y_pred):
+    "The scores of all, for each positive."
+    return y_true[:, 0] * ops.sum(y_pred)
+
 @loss(y_true="labels", y_pred="embeddings")
 def around(y_true, y_pred):
     "One minus the cosine of each sample and the next but none."
@@ -221,6 +226,16 @@ def test_embeddings_turn_on_a_circle(numbers) -> None:
         assert loss == pytest.approx(1 - math.cos(math.radians(x)), abs=1e-5)
         assert gradient == pytest.approx(math.radians(math.sin(math.radians(x))), abs=1e-5)
     assert stays["loss"] == pytest.approx([1 - math.cos(math.radians(30))] * len(stays["at"]))
+
+
+@pytest.mark.backend
+def test_a_sample_that_is_compared_with_others_is_among_two_of_each_kind(numbers) -> None:
+    picture = numbers("crowd")
+    assert picture["axis"] == "score of one sample, among four"
+    for curve, positives in zip(picture["curves"], (3, 2), strict=True):
+        expected = [positives * (x + 0.5) / 5 for x in curve["at"]]
+        assert curve["loss"] == pytest.approx(expected, abs=1e-6)
+        assert curve["gradient"] == pytest.approx([positives / 5] * len(curve["at"]))
 
 
 @pytest.mark.backend

@@ -18,7 +18,7 @@ Average = Literal["macro", "micro", "samples"]
     y_true="binary",
     y_pred="logits|probabilities",
     paper="arXiv:2108.10566",
-    compares_samples=True,
+    compares_samples=lambda parameters: parameters.get("average") != "samples",
     memory="batch",
     range=(0, None),
 )
@@ -105,7 +105,7 @@ def soft_f_beta(
 @loss(
     y_true="class_ids|one_hot",
     y_pred="logits|probabilities",
-    compares_samples=True,
+    compares_samples=lambda parameters: parameters.get("average") != "samples",
     memory="batch",
     range=(0, None),
 )
