@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import ops
-from lossplug_imbalance._powers import is_short, power, product
+from lossplug_imbalance._powers import power, raised
 from lossplug_imbalance._sigmoid import focal_of_logits, logs_of_logits
 
 __all__ = [
@@ -86,12 +86,5 @@ def softmax_crossentropy(
     log_p = softmax_logs(y_pred, from_logits=from_logits)
     terms = class_weights * one_hot * log_p
     if gamma is not None:
-        terms = terms * _focus(log_p, gamma)
+        terms = terms * raised(-ops.expm1(log_p), gamma, lambda: log_complement(log_p))
     return ops.sum(-terms, axis=-1)
-
-
-def _focus(log_p: Any, gamma: Any) -> Any:
-    """(1 - p)**gamma."""
-    if is_short(gamma):
-        return product(-ops.expm1(log_p), gamma)
-    return power(log_complement(log_p), gamma)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lossplug_core import ops
-from lossplug_imbalance._powers import is_short, power, product
+from lossplug_imbalance._powers import raised
 
 __all__ = ["focal_of_logits", "logs_of_logits"]
 
@@ -109,7 +109,7 @@ def _size(logits: Any) -> Any:
 
 def _power(base: Any, cost: Any, exponent: float) -> Any:
     """base**exponent, where the cost is -log base."""
-    return product(base, exponent) if is_short(exponent) else power(-cost, exponent)
+    return raised(base, exponent, lambda: -cost)
 
 
 def _wants_gradient(tensor: Any) -> bool:
