@@ -134,7 +134,7 @@ def ghm(
     occupied = counts > 0
     number = ops.sum(ops.cast(occupied, y_pred.dtype)) if divisor == "occupied_bins" else bins
     bin_weights = ops.where(occupied, 1 / (number * ops.where(occupied, frequencies, 1.0)), 0.0)
-    example_weights = ops.stop_gradient(ops.take(bin_weights, bin_of, axis=0))
+    example_weights = ops.take(bin_weights, bin_of, axis=0)
     costs = sigmoid_crossentropy(y_true, y_pred, from_logits=from_logits)
     values = ops.mean(example_weights * costs, axis=-1)
     return (values, updates) if weights else values
