@@ -10,8 +10,8 @@ from lossplug_imbalance._outputs import against_rest, per_sample
 
 __all__ = ["smooth_average_precision"]
 
-_AT_ONCE = 2**22
-"""Elements of a tensor that are not worth a loop."""
+_AT_ONCE, _LEAST = 2**20, 32
+"""Elements of a tensor that the caches of a CPU hold, and samples that are worth a loop."""
 
 
 @loss(
@@ -41,8 +41,8 @@ def smooth_average_precision(
     1. The smaller, the closer to average precision. Copies of the authors' code clip the exponent
     at 50, which ends the gradient there; here it fades by itself.
 
-    Cost: all pairs of samples, for each output: N² sigmoids, forward and backward. With `chunk` the
-    memory is that of `chunk` samples against all, and the gradient calculates the sigmoids again.
+    Cost: all pairs of samples, for each output: N² sigmoids, forward and backward. The memory is
+    that of `chunk` samples against all, and the gradient calculates the sigmoids of a chunk again.
 
     Formula:
         $$\frac{1}{N} \sum_{i=1}^{N} L_i = 1 - \frac{1}{|P|} \sum_{i \in P} \frac{R_i(P)}{R_i(P
@@ -63,8 +63,8 @@ def smooth_average_precision(
         y_pred: Scores, shape `[batch, ..., outputs]` or `[batch]`: probabilities, logits or any
             others. Positions are samples. Half precision is computed in float32.
         temperature: How far apart scores are in order, in their unit: at 5 times that, to 99 %.
-        chunk: How many samples are compared with all others at a time. None is as many as take no
-            more memory than all pairs of samples.
+        chunk: How many samples are compared with all others at a time. None is as many as are fast
+            on a CPU: all of up to about 1000.
 
     Returns:
         The mean over the outputs, shape `[batch, ...]`; one value per sample if `y_pred` is
@@ -109,8 +109,8 @@ def smooth_average_precision(
 
 
 def _chunk(samples: Any, outputs: Any) -> Any:
-    """How many samples at a time take no more memory than all pairs of samples."""
-    if outputs == 1 or (isinstance(samples, int) and samples**2 * outputs <= _AT_ONCE):
-        return samples
-    rows = samples // outputs
-    return max(1, rows) if isinstance(rows, int) else ops.maximum(1, rows)
+    """How many samples at a time are fast: as many as a CPU's caches hold, all if they hold all."""
+    if isinstance(samples, int) and isinstance(outputs, int):
+        return max(1, min(samples, max(_LEAST, _AT_ONCE // max(1, samples * outputs))))
+    rows = ops.maximum(_LEAST, _AT_ONCE // ops.maximum(1, samples * outputs))
+    return ops.maximum(1, ops.minimum(samples, rows))
