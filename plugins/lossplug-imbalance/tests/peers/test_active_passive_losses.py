@@ -1,8 +1,8 @@
-"""The code of the papers' authors, Active-Passive-Losses at commit 0c207f7, in float64.
+"""The formulas of the papers' authors, as in Active-Passive-Losses at commit 0c207f7, in float64.
 
-It is no package, so what it gives is written down here: values and gradients of `SCELoss`,
-`NCEandRCE`, `NCEandMAE` and `NFLandRCE` on the data below. The gradient of the last is left out:
-the code takes a part of it for constant.
+It is no package: its functions were transcribed, and what they give is written down here, values
+and gradients of `SCELoss`, `NCEandRCE`, `NCEandMAE` and `NFLandRCE` on the data below. The gradient
+of the last is left out: the code takes a part of it for constant.
 """
 
 import keras
