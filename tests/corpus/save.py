@@ -274,7 +274,7 @@ OF_YES_OR_NO: dict[str, dict[str, Any]] = {
     "binary_logit_adjusted": {"positive_prior": 0.1, "from_logits": True},
     "pairwise_auc": {"surrogate": "hinge", "margin": 2.0},
     "poly1_focal": {"epsilon": -0.5, "from_logits": True},
-    "reduced_focal": {"threshold": 0.3, "from_logits": True},
+    "reduced_focal": {"threshold": 0.6, "from_logits": True},
     "smooth_average_precision": {"temperature": 0.5},
     "smoothed_binary_crossentropy": {"smoothing": 0.2, "from_logits": True},
     "soft_f_beta": {"beta": 2.0, "from_logits": True},
