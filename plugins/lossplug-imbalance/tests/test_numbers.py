@@ -1,15 +1,13 @@
-"""Parameters that are numbers may be tensors: what a schedule gives, or one number per class."""
+"""Parameters that are numbers may be tensors: what a schedule gives, or one number per class.
+
+The conformance kit asks that of every loss; here are the ends of ranges, and other precisions.
+"""
 
 import keras
 import numpy as np
 import pytest
 
-import lossplug_imbalance
-from lossplug_core import ParameterError
 from lossplug_core.bridge.autodiff import value_and_gradient
-from lossplug_core.params import parameters_of, validate
-from lossplug_core.schedules import Linear
-from lossplug_core.spec import spec_of
 from lossplug_imbalance import (
     asymmetric,
     asymmetric_single_label,
@@ -106,25 +104,6 @@ def computed(loss, y_pred, parameters):
 
 def assert_close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-
-
-def may_change(loss, required, name):
-    """Whether a parameter can be a schedule."""
-    try:
-        validate(spec_of(loss), {**required, name: Linear(0.5, 0.75, steps=1)})
-    except ParameterError:
-        return False
-    return True
-
-
-def test_no_number_is_forgotten():
-    forgotten = {name: getattr(lossplug_imbalance, name) for name in lossplug_imbalance.__all__}
-    for loss, parameters, numbers in NUMBERS:
-        required = {name: parameters[name] for name in parameters if name != "weights"}
-        names = [n for n in parameters_of(spec_of(loss)) if may_change(loss, required, n)]
-        assert sorted(numbers) == sorted(names), loss.__name__
-        del forgotten[loss.__name__]
-    assert not forgotten
 
 
 @every_number
