@@ -413,7 +413,7 @@ def save(folder: Path, models: dict[str, Saved]) -> None:
         expected[name] = {"y": plain(saved.y), "loss": float(value["loss"])}
         model.save(path)
         compress(path)
-    numbers.write_text(json.dumps(document, indent=1) + "\n")
+        numbers.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def compress(path: Path) -> None:
