@@ -10,7 +10,11 @@ from typing import Any
 
 from lossplug_core import ops
 from lossplug_imbalance._powers import power, raised
-from lossplug_imbalance._sigmoid import focal_of_logits, logs_of_logits
+from lossplug_imbalance._sigmoid import (
+    costs_and_probabilities,
+    focal_of_logits,
+    logs_of_logits,
+)
 
 __all__ = [
     "centred",
@@ -18,6 +22,7 @@ __all__ = [
     "power",
     "sigmoid_crossentropy",
     "sigmoid_logs",
+    "sigmoid_parts",
     "softmax_crossentropy",
     "softmax_logs",
 ]
@@ -32,6 +37,15 @@ def sigmoid_logs(y_pred: Any, *, from_logits: bool) -> tuple[Any, Any]:
         return logs_of_logits(y_pred)
     p = ops.clip(y_pred, _EPSILON, 1 - _EPSILON)
     return ops.log(p), ops.log1p(-p)
+
+
+def sigmoid_parts(y_pred: Any, *, from_logits: bool) -> tuple[Any, Any, Any, Any]:
+    """Minus the logarithms of the probabilities of yes and of no, and these probabilities."""
+    if from_logits:
+        return costs_and_probabilities(y_pred)
+    log_p, log_not_p = sigmoid_logs(y_pred, from_logits=False)
+    p = ops.clip(y_pred, _EPSILON, 1 - _EPSILON)
+    return -log_p, -log_not_p, p, 1 - p
 
 
 def softmax_logs(y_pred: Any, *, from_logits: bool) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from lossplug_core import ops
 from lossplug_imbalance._powers import raised
 
-__all__ = ["focal_of_logits", "logs_of_logits"]
+__all__ = ["costs_and_probabilities", "focal_of_logits", "logs_of_logits"]
 
 
 def logs_of_logits(logits: Any) -> tuple[Any, Any]:
@@ -57,7 +57,7 @@ def focal_of_logits(logits: Any, positive: Any, negative: Any, gamma: float) -> 
 
 def _value_and_slope(logits: Any, positive: Any, negative: Any, gamma: float) -> tuple[Any, Any]:
     """The loss, and its derivative by the logits where that is wanted."""
-    cost_of_yes, cost_of_no, p, not_p = _probabilities(logits)
+    cost_of_yes, cost_of_no, p, not_p = costs_and_probabilities(logits)
     if gamma:
         positive = positive * _power(not_p, cost_of_no, gamma)
         negative = negative * _power(p, cost_of_yes, gamma)
@@ -75,12 +75,12 @@ def _gradients(
     by_logits = None if slope is None else upstream * slope
     if not any(map(_wants_gradient, weights)):
         return by_logits, None, None
-    cost_of_yes, cost_of_no, p, not_p = _probabilities(logits)
+    cost_of_yes, cost_of_no, p, not_p = costs_and_probabilities(logits)
     by_positive = upstream * _power(not_p, cost_of_no, gamma) * cost_of_yes
     return by_logits, by_positive, upstream * _power(p, cost_of_yes, gamma) * cost_of_no
 
 
-def _probabilities(logits: Any) -> tuple[Any, Any, Any, Any]:
+def costs_and_probabilities(logits: Any) -> tuple[Any, Any, Any, Any]:
     """-log p, -log(1 - p), p and 1 - p."""
     if _runs_op_by_op():
         opposite = -logits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lossplug_core import Fraction, NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import log_complement, sigmoid_logs, softmax_logs
+from lossplug_imbalance._crossentropy import log_complement, sigmoid_parts, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent
 from lossplug_imbalance._powers import raised
 
@@ -105,8 +105,8 @@ def asymmetric(
         Ridnik et al., Asymmetric Loss For Multi-Label Classification, 2021, arXiv:2009.14119.
     """
     y_true, y_pred = independent(y_true, y_pred)
-    log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
-    p, not_p = ops.exp(log_p), ops.exp(log_not_p)
+    cost_of_yes, cost_of_no, p, not_p = sigmoid_parts(y_pred, from_logits=from_logits)
+    log_p, log_not_p = -cost_of_yes, -cost_of_no
     clip = ops.cast(clip, y_pred.dtype)
     is_clipped = p <= ops.maximum(clip, _TINY)
     log_not_q = ops.where(clip > 0, ops.log(ops.maximum(not_p + clip, _TINY)), log_not_p)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from lossplug_core import ClassWeights, Fraction, NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import sigmoid_logs, softmax_logs
+from lossplug_imbalance._crossentropy import sigmoid_parts, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 from lossplug_imbalance._powers import raised
 
@@ -159,13 +159,13 @@ def poly1_focal(
     """
     y_true, y_pred = independent(y_true, y_pred)
     epsilon = ops.cast(epsilon, y_pred.dtype)
-    log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
+    cost_of_yes, cost_of_no, p, not_p = sigmoid_parts(y_pred, from_logits=from_logits)
 
-    def term(log_right: Any, log_wrong: Any) -> Any:
-        wrong = ops.exp(log_wrong)
-        return raised(wrong, gamma, lambda: log_wrong) * (epsilon * wrong - log_right)
+    def term(cost: Any, wrong: Any, cost_of_wrong: Any) -> Any:
+        return raised(wrong, gamma, lambda: -cost_of_wrong) * (epsilon * wrong + cost)
 
-    positive, negative = y_true * term(log_p, log_not_p), (1 - y_true) * term(log_not_p, log_p)
+    positive = y_true * term(cost_of_yes, not_p, cost_of_no)
+    negative = (1 - y_true) * term(cost_of_no, p, cost_of_yes)
     if alpha is not None:
         alpha = ops.cast(alpha, y_pred.dtype)
         positive, negative = alpha * positive, (1 - alpha) * negative
