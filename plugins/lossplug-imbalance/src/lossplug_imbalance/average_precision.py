@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import Positive, PositiveInt, loss, ops
-from lossplug_imbalance._chunks import over_chunks
+from lossplug_core.chunks import over_chunks
 from lossplug_imbalance._outputs import against_rest, per_sample
 
 __all__ = ["smooth_average_precision"]
@@ -100,8 +100,8 @@ def smooth_average_precision(
     lost_at = over_chunks(
         lost,
         (scores, places),
-        (positive, negative, scores, tau),
         _chunk(samples, outputs) if chunk is None else chunk,
+        whole=(positive, negative, scores, tau),
     )
     total = ops.sum(positive, axis=0)
     share = ops.cast(samples, scores.dtype) / ops.where(total > 0, total, 1.0)

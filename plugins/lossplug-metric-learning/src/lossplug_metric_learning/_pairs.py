@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from lossplug_core import ops
 from lossplug_core.choices import chosen
+from lossplug_core.chunks import over_chunks
 from lossplug_metric_learning._averages import Sums, averaged, counted
-from lossplug_metric_learning._chunks import over_chunks
 from lossplug_metric_learning._rows import Rows, Terms
 from lossplug_metric_learning.distances import measure
 from lossplug_metric_learning.matching import Matching

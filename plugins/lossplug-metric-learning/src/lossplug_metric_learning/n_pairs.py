@@ -7,7 +7,7 @@ from typing import Any
 
 from lossplug_core import PositiveInt, loss, ops
 from lossplug_core.choices import chosen
-from lossplug_metric_learning._chunks import over_chunks
+from lossplug_core.chunks import over_chunks
 from lossplug_metric_learning._inputs import unit
 from lossplug_metric_learning._rows import shifted_logits
 from lossplug_metric_learning._views import two_views

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from lossplug_core import Positive, PositiveInt, Weight, loss, ops
-from lossplug_metric_learning._chunks import over_chunks
+from lossplug_core.chunks import over_chunks
 from lossplug_metric_learning._inputs import like
 from lossplug_metric_learning._rows import log_sum_exp
 from lossplug_metric_learning._views import two_views

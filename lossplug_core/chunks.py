@@ -16,7 +16,7 @@ _AT_ONCE = 2**20
 def over_chunks(
     function: Callable[..., Any],
     inputs: Sequence[Any],
-    chunk: int | None,
+    chunk: Any,
     *,
     whole: Sequence[Any] = (),
 ) -> Any:
@@ -28,23 +28,23 @@ def over_chunks(
     Args:
         function: Takes tensors `[rows, ...]`, and some as they are; returns one `[rows, ...]`.
         inputs: Tensors with the same number of rows.
-        chunk: How many rows at a time; as many as are fast if None.
+        chunk: How many rows at a time, a number or a tensor of one; as many as are fast if None.
         whole: Tensors that it is given as they are; first of all what rows are compared with. All
             that a gradient flows to has to be here: TensorFlow loses it on the way to others.
     """
     rows = ops.shape(inputs[0])[0]
     columns = ops.shape(whole[0])[0] if len(whole) else rows
     chunk = _fast(inputs[0], columns) if chunk is None else chunk
-    if chunk is None or (isinstance(rows, int) and rows <= chunk):
+    if chunk is None or (isinstance(rows, int) and isinstance(chunk, int) and rows <= chunk):
         return function(*inputs, *whole)
     count = (rows + chunk - 1) // chunk
     pieces = tuple(_pieces(x, count, chunk, count * chunk - rows) for x in inputs)
-    if _is_eager_jax(inputs):
+    if _is_eager_jax((*inputs, *whole)):
         # A loop of JAX's would be compiled anew at each call.
         parts = zip(*(ops.unstack(piece, count) for piece in pieces), strict=True)
         return ops.concatenate([_again(function, (*part, *whole)) for part in parts], axis=0)[:rows]
     result = ops.map(lambda piece: _again(function, (*piece, *whole)), pieces)
-    return ops.reshape(result, (-1, *result.shape[2:]))[:rows]
+    return ops.reshape(result, (-1, *ops.shape(result)[2:]))[:rows]
 
 
 def _again(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
@@ -65,22 +65,22 @@ def _again(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     return remat(of_floats)(*(x for f, x in zip(floating, arguments, strict=True) if f))
 
 
-def _pieces(x: Any, count: Any, chunk: int, missing: Any) -> Any:
+def _pieces(x: Any, count: Any, chunk: Any, missing: Any) -> Any:
     """`[rows, ...]` as `[count, chunk, ...]`, filled up with zeros."""
-    rest = tuple(x.shape[1:])
+    rest = tuple(ops.shape(x)[1:])
     filled = ops.concatenate([x, ops.zeros((missing, *rest), dtype=x.dtype)], axis=0)
     return ops.reshape(filled, (count, chunk, *rest))
 
 
-def _is_eager_jax(inputs: Sequence[Any]) -> bool:
-    """Whether JAX calculates at once. Of a gradient outside of `jit`, only labels tell that."""
+def _is_eager_jax(tensors: Sequence[Any]) -> bool:
+    """Whether JAX calculates at once. Of a gradient without `jit`, only targets tell that."""
     from keras.backend import backend
 
     if backend() != "jax":
         return False
     import jax
 
-    return not all(isinstance(x, jax.core.Tracer) for x in inputs)
+    return not all(isinstance(x, jax.core.Tracer) for x in tensors)
 
 
 def _fast(x: Any, columns: Any) -> int | None:
