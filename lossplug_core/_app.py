@@ -64,7 +64,7 @@ def list_losses(
         ParameterError: The form is unknown.
 
     Example:
-        >>> list_losses(namespace="imbalance", y_pred="scores")
+        >>> list_losses(namespace="imbalance", y_true="signs")
         ['imbalance/margin_hinge']
     """
     return [e.id for e in select(namespace=namespace, y_true=y_true, y_pred=y_pred, text=text)]
