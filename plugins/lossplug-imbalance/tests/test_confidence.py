@@ -14,6 +14,13 @@ from lossplug_core.spec import ATTRIBUTE, spec_of
 from lossplug_core.testing import parametrize_with_checks
 from lossplug_imbalance import confidence_penalty, jsd
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
+from probabilities import (
+    ID_POSITIONS,
+    IDS,
+    LOGITS,
+    POSITIONS,
+    PROBABILITIES,
+)
 
 VIEWS = ("clean", "augmented_1", "augmented_2")
 
@@ -61,11 +68,6 @@ setattr(jsd_of_rows, ATTRIBUTE, replace(spec_of(jsd), function=jsd_of_rows))
 
 rng = np.random.default_rng(0)
 
-LOGITS = rng.normal(0, 3, (5, 3))
-POSITIONS = rng.normal(0, 3, (2, 4, 3))
-PROBABILITIES = rng.uniform(0.05, 0.95, (5, 3))
-IDS = np.array([0, 2, 1, 1, 0])
-ID_POSITIONS = rng.integers(0, 3, (2, 4))
 SOFT = rng.dirichlet((0.5, 0.5, 0.5), 5)
 
 THREE = rng.normal(0, 2, (5, 3, 4))

@@ -21,16 +21,27 @@ from lossplug_imbalance import (
     reduced_focal,
 )
 from numerics import Case, check_finite, check_gradient, check_jit, check_values, tensor
+from probabilities import (
+    BINARY,
+    BINARY_POSITIONS,
+    DISTRIBUTIONS,
+    HUGE_BINARY,
+    HUGE_IDS,
+    ID_POSITIONS,
+    IDS,
+    LOGITS,
+    POSITIONS,
+    PROBABILITIES,
+    SATURATED,
+    SOFT,
+    SOFT_LABELS,
+    UNDECIDED,
+    one_hot,
+    sigmoid_logs,
+    with_outputs,
+)
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
-
-
-def sigmoid_logs(y_pred, from_logits):
-    """log p and log(1 - p)."""
-    if from_logits:
-        return -np.logaddexp(0, -y_pred), -np.logaddexp(0, y_pred)
-    p = np.clip(y_pred, 1e-7, 1 - 1e-7)
-    return np.log(p), np.log(1 - p)
 
 
 def softmax_logs(y_pred, from_logits):
@@ -40,20 +51,9 @@ def softmax_logs(y_pred, from_logits):
     return np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
 
 
-def one_hot(y_true, y_pred):
-    if y_true.shape == y_pred.shape:
-        return y_true.astype("float64")
-    return np.eye(y_pred.shape[-1])[y_true.reshape(y_pred.shape[:-1])]
-
-
 def smoothed(labels, label_smoothing):
     spread = labels.sum(-1, keepdims=True) / labels.shape[-1]
     return (1 - label_smoothing) * labels + label_smoothing * spread
-
-
-def with_outputs(y_true, y_pred):
-    shape = y_pred.shape if y_pred.ndim > 1 else (len(y_pred), 1)
-    return y_true.reshape(shape), y_pred.reshape(shape)
 
 
 def balanced_mean(y_true, positive, negative, alpha=None):
@@ -133,22 +133,8 @@ def ghm_oracle(y_true, y_pred, bins, momentum, divisor, from_logits, weights=Non
 
 rng = np.random.default_rng(0)
 
-LOGITS = rng.normal(0, 3, (5, 3))
-POSITIONS = rng.normal(0, 3, (2, 4, 3))
-PROBABILITIES = rng.uniform(0.05, 0.95, (5, 3))
-DISTRIBUTIONS = rng.dirichlet((1.0, 1.0, 1.0), 5)
-BINARY = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1]])
-BINARY_POSITIONS = rng.integers(0, 2, (2, 4, 3))
-SOFT = rng.uniform(0, 1, (5, 3))
-IDS = np.array([0, 2, 1, 1, 0])
-ID_POSITIONS = rng.integers(0, 3, (2, 4))
-SOFT_LABELS = rng.dirichlet((0.3, 0.3, 0.3), 5)
 
 HUGE_LOGITS = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4], [100, 5, -100], [3, 0.1, 2]])
-HUGE_BINARY = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 0]])
-SATURATED = np.array([[1.0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
-UNDECIDED = np.zeros((4, 3))
-HUGE_IDS = np.array([0, 0, 1, 2])
 
 FREQUENCIES = {"frequencies": np.array([0.4, 0.1, 0.05, 0.0, 0.2])}
 

@@ -12,14 +12,21 @@ from lossplug_core.spec import spec_of
 from lossplug_core.testing import parametrize_with_checks
 from lossplug_imbalance import early_learning_regularisation, equalization, seesaw
 from numerics import Case, check_finite, check_gradient, check_jit, check_values, tensor
+from probabilities import (
+    DISTRIBUTIONS,
+    HUGE_IDS,
+    HUGE_LOGITS,
+    ID_POSITIONS,
+    IDS,
+    LOGITS,
+    POSITIONS,
+    PROBABILITIES,
+    SATURATED,
+    SOFT_LABELS,
+    one_hot,
+)
 
 # --- The papers, in NumPy: the values of a batch, and what is remembered after it -----------------
-
-
-def one_hot(y_true, y_pred):
-    if y_true.shape == y_pred.shape:
-        return y_true.astype("float64")
-    return np.eye(y_pred.shape[-1])[y_true.reshape(y_pred.shape[:-1])]
 
 
 def log_softmax(y_pred, from_logits):
@@ -120,17 +127,7 @@ def values_of(loss, constant=None):
 
 rng = np.random.default_rng(0)
 
-LOGITS = rng.normal(0, 3, (5, 3))
-POSITIONS = rng.normal(0, 3, (2, 4, 3))
-DISTRIBUTIONS = rng.dirichlet((1.0, 1.0, 1.0), 5)
-PROBABILITIES = rng.uniform(0.05, 0.95, (5, 3))
-IDS = np.array([0, 2, 1, 1, 0])
-ID_POSITIONS = rng.integers(0, 3, (2, 4))
 LABELS = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1]])
-SOFT_LABELS = rng.dirichlet((0.3, 0.3, 0.3), 5)
-HUGE_LOGITS = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4], [100, 0, -100], [0, 0, 0]])
-HUGE_IDS = np.array([0, 0, 1, 2])
-SATURATED = np.array([[1.0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
 INDEX = np.array([4, 0, 5, -1, 2])
 PLACES = np.array([[0, 1, 1, 3], [4, 5, -1, 0]])
 

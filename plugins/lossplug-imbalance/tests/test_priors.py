@@ -22,6 +22,22 @@ from lossplug_imbalance import (
     weighted_categorical_crossentropy,
 )
 from numerics import Case, check_finite, check_gradient, check_jit, check_values, tensor
+from probabilities import (
+    BINARY,
+    HUGE_BINARY,
+    HUGE_IDS,
+    HUGE_LOGITS,
+    ID_POSITIONS,
+    IDS,
+    LOGITS,
+    ONE_HOT,
+    POSITIONS,
+    PROBABILITIES,
+    SATURATED,
+    SOFT,
+    SOFT_LABELS,
+    UNDECIDED,
+)
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
 
@@ -123,25 +139,11 @@ def hinge_oracle(y_true, y_pred, margin, squared, violations):
 
 rng = np.random.default_rng(0)
 
-LOGITS = rng.normal(0, 3, (5, 3))
 COSINES = rng.uniform(-1, 1, (5, 3))
-POSITIONS = rng.normal(0, 3, (2, 4, 3))
-PROBABILITIES = rng.uniform(0.05, 0.95, (5, 3))
-BINARY = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1]])
-SOFT = rng.uniform(0, 1, (5, 3))
-IDS = np.array([0, 2, 1, 1, 0])
-ID_POSITIONS = rng.integers(0, 3, (2, 4))
-ONE_HOT = np.eye(3, dtype=int)[IDS]
-SOFT_LABELS = rng.dirichlet((0.3, 0.3, 0.3), 5)
 PRIORS = (0.9, 0.08, 0.02)
 COUNTS = (1000, 40, 3)
 COSTS = ((0, 1, 5), (2, 0, 0), (10, 0.5, 0))
 
-HUGE_LOGITS = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4], [100, 0, -100], [0, 0, 0]])
-HUGE_BINARY = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 0]])
-SATURATED = np.array([[1.0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
-UNDECIDED = np.zeros((4, 3))
-HUGE_IDS = np.array([0, 0, 1, 2])
 
 logits = {"from_logits": True}
 

@@ -14,37 +14,30 @@ from lossplug_imbalance import (
     weighted_categorical_crossentropy,
 )
 from numerics import Case, check_finite, check_gradient, check_jit, check_values
+from probabilities import (
+    BINARY,
+    BINARY_POSITIONS,
+    DISTRIBUTIONS,
+    HUGE_BINARY,
+    HUGE_IDS,
+    HUGE_LOGITS,
+    ID_POSITIONS,
+    IDS,
+    LOGITS,
+    ONE_HOT,
+    POSITIONS,
+    PROBABILITIES,
+    SATURATED,
+    SOFT,
+    SOFT_LABELS,
+    UNDECIDED,
+    one_hot,
+    sigmoid_logs,
+    softmax_logs,
+    with_outputs,
+)
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
-
-
-def sigmoid_logs(y_pred, from_logits):
-    """log p and log(1 - p)."""
-    if from_logits:
-        return -np.logaddexp(0, -y_pred), -np.logaddexp(0, y_pred)
-    p = np.clip(y_pred, 1e-7, 1 - 1e-7)
-    return np.log(p), np.log(1 - p)
-
-
-def softmax_logs(y_pred, from_logits):
-    """log p and log(1 - p), where p sums to 1."""
-    if from_logits:
-        log_p = y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
-    else:
-        log_p = np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
-    with np.errstate(divide="ignore"):
-        return log_p, np.log(-np.expm1(log_p))
-
-
-def one_hot(y_true, y_pred):
-    if y_true.shape == y_pred.shape:
-        return y_true.astype("float64")
-    return np.eye(y_pred.shape[-1])[y_true.reshape(y_pred.shape[:-1])]
-
-
-def with_outputs(y_true, y_pred):
-    shape = y_pred.shape if y_pred.ndim > 1 else (len(y_pred), 1)
-    return y_true.reshape(shape), y_pred.reshape(shape)
 
 
 def focal_oracle(y_true, y_pred, gamma, alpha, average, from_logits):
@@ -119,27 +112,11 @@ def margin_hinge_oracle(y_true, y_pred, margin, squared):
 
 rng = np.random.default_rng(0)
 
-LOGITS = rng.normal(0, 3, (5, 3))
-POSITIONS = rng.normal(0, 3, (2, 4, 3))
-PROBABILITIES = rng.uniform(0.05, 0.95, (5, 3))
-DISTRIBUTIONS = rng.dirichlet((1.0, 1.0, 1.0), 5)
 COLUMN = rng.normal(0, 3, (5, 1))
-BINARY = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1]])
-BINARY_POSITIONS = rng.integers(0, 2, (2, 4, 3))
-SOFT = rng.uniform(0, 1, (5, 3))
-IDS = np.array([0, 2, 1, 1, 0])
-ID_POSITIONS = rng.integers(0, 3, (2, 4))
-ONE_HOT = np.eye(3, dtype=int)[IDS]
-SOFT_LABELS = rng.dirichlet((0.3, 0.3, 0.3), 5)
 WEIGHTS = (0.0, 1.5, 4.0)
 COUNTS = (1000, 40, 3)
 SEEN = {"frequencies": np.array([0.7, 0.25, 0.05]), "samples": 300.0}
 
-HUGE_LOGITS = np.array([[1e4, -1e4, 1e4], [-1e4, 1e4, -1e4], [100, 0, -100], [0, 0, 0]])
-HUGE_BINARY = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 1, 0]])
-SATURATED = np.array([[1.0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
-UNDECIDED = np.zeros((4, 3))
-HUGE_IDS = np.array([0, 0, 1, 2])
 
 logits = {"from_logits": True}
 balanced = {"samples_per_class": COUNTS}
