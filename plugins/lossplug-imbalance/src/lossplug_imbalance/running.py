@@ -60,6 +60,8 @@ def running_class_balanced(
     A class that has not occurred counts as the rarest that has, so that outputs that are never used
     do not take the weights of the others; and every class counts as at least one sample.
 
+    Cost: that of `class_balanced`, and a sum over the batch; its state is a number per class.
+
     Of several replicas, each counts its part of the batch, and `samples` are those of one replica;
     with `global_batch=True` they are those of all.
 

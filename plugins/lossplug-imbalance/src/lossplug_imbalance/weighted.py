@@ -38,10 +38,17 @@ def weighted_binary_crossentropy(
 ) -> Any:
     r"""Binary crossentropy in which positives and negatives have weights.
 
+    Use it where positives are rare and a prediction above one half is acted on, or where a positive
+    that is missed costs more than a false alarm. Its probabilities are too high by the weight,
+    which `lossplug_imbalance.calibration` undoes; and with weights of a hundred and more, training
+    rests on a few samples.
+
     The usual weight of positives is the number of negatives for each of them, which
     `get_loss("weighted_binary_crossentropy").adapt(y_train)` finds out. `positive_weight` is what
     torch calls `pos_weight` in `binary_cross_entropy_with_logits`, and TensorFlow in
     `weighted_cross_entropy_with_logits`. Both return each output; here they are averaged.
+
+    Cost: that of binary crossentropy.
 
     Formula:
         $$L = -\frac{1}{K} \sum_{k=1}^{K} \left[ w^+_k y_k \log p_k
@@ -105,12 +112,18 @@ def weighted_categorical_crossentropy(
 ) -> Any:
     r"""Categorical crossentropy in which every class has a weight.
 
+    Use it where some classes matter more, and you can say how much. Its probabilities are those of
+    data in which the classes are as frequent as their weights make them;
+    `lossplug_imbalance.calibration` undoes that.
+
     It gives what `torch.nn.functional.cross_entropy(weight=…, reduction="none")` gives, also for
     soft labels. The means differ: of class ids, torch takes the weighted mean, dividing the sum
     over the batch by the weights of its samples; Keras divides by the number of samples.
 
     `get_loss("weighted_categorical_crossentropy").adapt(y_train)` learns the weights with which all
     classes count alike, which scikit-learn calls `"balanced"`.
+
+    Cost: that of categorical crossentropy.
 
     Formula:
         $$L = -\sum_{k=1}^{K} w_k \, y_k \log p_k$$
