@@ -149,10 +149,10 @@ def early_learning_regularisation(
 
     # 1 - <t', p>, without cancellation where both are sure; what is remembered may sum to less.
     gap = ops.sum((decay * before + (1 - decay) * now) * not_p, axis=-1)
-    gap += decay * (1 - ops.sum(before, axis=-1))
+    gap = gap + decay * (1 - ops.sum(before, axis=-1))
     agreement = ops.log(ops.maximum(gap, _LEAST))
-    values = -ops.sum(y_true * log_p, axis=-1)
-    values += ops.cast(strength, y_pred.dtype) * ops.where(known, agreement, 0.0)
+    strength = ops.cast(strength, y_pred.dtype)
+    values = strength * ops.where(known, agreement, 0.0) - ops.sum(y_true * log_p, axis=-1)
 
     change = ops.where(ops.expand_dims(known, -1), (1 - decay) * (now - before), 0.0)
     targets = _added(memory, place, known, change)
