@@ -14,6 +14,7 @@ __all__ = [
     "AmbiguousLossError",
     "BackendError",
     "BrokenPluginError",
+    "CatalogError",
     "ChangedLossWarning",
     "ConfigError",
     "DataError",
@@ -125,6 +126,13 @@ class ConfigError(LossplugError, ValueError):
 
 class FutureVersionError(ConfigError):
     """The config was saved by a newer version of the loss than the one installed."""
+
+
+class CatalogError(LossplugError, ValueError):
+    """A catalogue cannot be read, contradicts itself, or is not obeyed.
+
+    Its attributes `path` and `line` say where.
+    """
 
 
 class DataError(LossplugError, ValueError):

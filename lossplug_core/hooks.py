@@ -55,6 +55,36 @@ class Hooks:
         """
 
     @hookspec
+    def lossplug_catalog(self) -> Any:
+        """Bring a catalogue: that of the organisation, in its internal plugin.
+
+        Returns:
+            The path of a TOML file, or a mapping that says the same.
+        """
+
+    @hookspec
+    def lossplug_preset(self, name: str) -> Any:
+        """Say what a preset is. Asked before any loss is looked for.
+
+        Args:
+            name: A bare name, in any spelling.
+
+        Returns:
+            A `lossplug_core.catalog.active.NamedPreset`, or None.
+        """
+
+    @hookspec
+    def lossplug_prefer(self, name: str) -> str | None:
+        """Choose between plugins that have a loss of the same name.
+
+        Args:
+            name: A bare name, in any spelling.
+
+        Returns:
+            The namespace or the id that is meant, or None.
+        """
+
+    @hookspec
     def lossplug_checks(self) -> Iterable[Check]:  # type: ignore[empty-body]
         """Add checks to the conformance kit.
 

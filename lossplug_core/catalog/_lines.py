@@ -1,0 +1,57 @@
+"""On which line of a TOML file a key stands, so that an error can point at it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+
+__all__ = ["line_of", "lines_of"]
+
+Path = tuple[str, ...]
+
+_TABLE = re.compile(r"^\s*\[\[?(?P<key>.+?)\]\]?\s*(#.*)?$")
+_KEY = re.compile(
+    r"""^\s*(?P<key>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
+
+
+def lines_of(text: str) -> dict[Path, int]:
+    """The line of each table and each key, counted from 1.
+
+    Text in several lines may look like keys: what stands first counts, and a key that is not there
+    is never asked for.
+    """
+    found: dict[Path, int] = {}
+    table: Path = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE.match(line):
+            table = _path(header["key"]) or table
+            found.setdefault(table, number)
+        elif key := _KEY.match(line):
+            path = _path(key["key"])
+            for end in range(1, len(path) + 1):
+                found.setdefault((*table, *path[:end]), number)
+    return found
+
+
+def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int | None:
+    """The line of a key, or of the nearest thing around it that has one."""
+    words = tuple(map(str, path))
+    for end in range(len(words), 0, -1):
+        if words[:end] in lines:
+            return lines[words[:end]]
+    return None
+
+
+def _path(key: str) -> Path:
+    """The parts of a dotted key, read by the TOML parser itself."""
+    try:
+        parsed = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    parts = []
+    while isinstance(parsed, dict):
+        ((part, parsed),) = parsed.items()
+        parts.append(part)
+    return tuple(parts)
