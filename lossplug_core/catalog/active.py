@@ -2,8 +2,9 @@
 
 They are layers, in this order: those of hook plugins, an organisation's; those that
 `LOSSPLUG_CATALOG` names, in its order; the project's, the nearest `lossplug.toml`, or
-`pyproject.toml` with `[tool.lossplug]`, above the working directory. Of presets, preferences and the
-index, the last layer that has a name counts. Rules add up: no layer can allow what another forbids.
+`pyproject.toml` with `[tool.lossplug]`, above the working directory. Of presets, preferences and
+the index, the last layer that has a name counts. Rules add up: no layer can allow what another
+forbids.
 """
 
 from __future__ import annotations
