@@ -6,24 +6,23 @@ answer is no, or something is wrong; 2 the command was used wrongly.
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import click
 
+from lossplug_core.cli._lazy import LazyGroup
 from lossplug_core.cli._output import Failure, error_json, json_was_asked, print_json
 from lossplug_core.errors import LossplugError, PluginWarning
 
 __all__ = ["main"]
 
-_COMMANDS = ("check", "doctor", "inspect", "list", "new", "plot", "show", "why")
+_COMMANDS = ("catalog", "check", "doctor", "inspect", "list", "new", "plot", "show", "why")
 
 _EPILOG = """\b
 Complete ids with the Tab key:
@@ -33,28 +32,8 @@ Complete ids with the Tab key:
 """
 
 
-class _Commands(click.Group):
-    """The commands by name; a module is imported when its command is needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return [*_COMMANDS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        near = difflib.get_close_matches(name, _COMMANDS, n=1)
-        if near and name not in _COMMANDS:
-            ctx.fail(f"No such command {name!r}. Did you mean {near[0]!r}?")
-        return super().resolve_command(ctx, args)
+class _Commands(LazyGroup):
+    """The commands, and what all of them do with errors, warnings and output."""
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = False if os.environ.get("NO_COLOR") else None
@@ -93,7 +72,11 @@ def _plain_warnings() -> Iterator[None]:
 
 
 @click.group(
-    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_Commands,
+    package=__name__,
+    modules=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="lossplug-core", message="lossplug-core %(version)s")
 def main() -> None:
