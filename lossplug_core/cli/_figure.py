@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
-from lossplug_core.cli._curves import Array, Picture
+from lossplug_core.portrait.curves import Array, Picture
 
 __all__ = ["draw"]
 

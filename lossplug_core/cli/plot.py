@@ -15,7 +15,7 @@ from lossplug_core.errors import LossplugError
 from lossplug_core.names import KERAS
 
 if TYPE_CHECKING:
-    from lossplug_core.cli._curves import Picture
+    from lossplug_core.portrait.curves import Picture
     from lossplug_core.spec import LossSpec
 
 __all__ = ["command"]
@@ -83,8 +83,8 @@ def command(
     """
     from lossplug_core.cli._machine import start_keras
     from lossplug_core.cli._specs import find
-    from lossplug_core.cli._views import check_drawable
     from lossplug_core.params import parameters_of
+    from lossplug_core.portrait.views import check_drawable
 
     draws = output is not None or not as_json
     if draws and importlib.util.find_spec("matplotlib") is None:
@@ -98,7 +98,7 @@ def command(
         parameters.setdefault("from_logits", [True])
     varied, settings = _parameters.complete(spec, parameters)
     start_keras()
-    from lossplug_core.cli._curves import picture_of
+    from lossplug_core.portrait.curves import picture_of
 
     picture = picture_of(spec, varied, settings, span=(low, high), target=target)
     if draws:

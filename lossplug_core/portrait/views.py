@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from lossplug_core import ops
-from lossplug_core.cli._weights import weights_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of
+from lossplug_core.portrait.weights import weights_of
 from lossplug_core.spec import LossSpec
 
 __all__ = ["Case", "NoPictureError", "View", "check_drawable", "view_of"]

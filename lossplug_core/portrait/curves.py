@@ -1,4 +1,4 @@
-"""The numbers of `lossplug plot`: a loss and its gradient along an axis, by the installed code."""
+"""A loss and its gradient along an axis, computed by the installed code."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from lossplug_core.bridge import get_loss
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.bridge.phase import in_phase
-from lossplug_core.cli._views import Case, View, view_of
 from lossplug_core.errors import LossplugError
+from lossplug_core.portrait.views import Case, View, view_of
 from lossplug_core.spec import LossSpec
 
 __all__ = ["Curve", "Picture", "picture_of"]

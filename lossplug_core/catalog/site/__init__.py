@@ -1,0 +1,1 @@
+"""The page of a catalogue: a static site of the losses that are installed and allowed."""
