@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lossplug_core.catalog.model import Preset
     from lossplug_core.spec import Provider
 
-__all__ = ["Catalogue", "NamedPreset", "activate", "layers"]
+__all__ = ["Catalogue", "NamedPreset", "activate", "layers", "within"]
 
 VARIABLE = "LOSSPLUG_CATALOG"
 _OFF = ("", "0", "none", "off")
@@ -101,7 +101,7 @@ class Catalogue:
             ):
                 yield f"{layer.place('policy', 'allow')} does not allow it"
             for required, versions in layer.content.requires.items():
-                if normalized(required) == distribution and not _within(provider.version, versions):
+                if normalized(required) == distribution and not within(provider.version, versions):
                     place = layer.place("requires", required)
                     yield f"{place} requires {required} {versions}, and {provider.version} is here"
 
@@ -158,7 +158,8 @@ def _given(given: Any) -> Layer:
     return read(Path(given))
 
 
-def _within(version: str, versions: str) -> bool:
+def within(version: str, versions: str) -> bool:
+    """Whether an installed version is one of those that are approved."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion
 
