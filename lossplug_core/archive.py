@@ -6,23 +6,24 @@ ends in an answer or in an `ArchiveError`.
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lossplug_core._keras_table import KERAS_LOSSES
-from lossplug_core.errors import LossplugError
+from lossplug_core._zipped import LARGEST, ArchiveError, documents
 from lossplug_core.names import KERAS, key
 from lossplug_core.spec import OPTIONS
 
-__all__ = ["LARGEST", "Archive", "ArchiveError", "SavedLoss", "read"]
+__all__ = ["LARGEST", "MOST_LOSSES", "Archive", "ArchiveError", "SavedLoss", "read"]
 
-LARGEST = 64 * 2**20
-"""The most bytes of JSON that are read, far more than the largest models have."""
+MOST_LOSSES = 1000
+"""The most losses that a model may need."""
+
+_LONGEST = 200
+"""The most letters of a name, and of a place."""
 
 _OF_EVERY_LOSS = frozenset({"fn", *OPTIONS})
 _KERAS_IDS = {
@@ -30,10 +31,6 @@ _KERAS_IDS = {
     for row in KERAS_LOSSES
     for name in (row.name, row.class_name, *row.aliases)
 }
-
-
-class ArchiveError(LossplugError, ValueError):
-    """The file is not a model that Keras saved, or it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,119 +95,145 @@ def read(path: Path) -> Archive:
     Raises:
         ArchiveError: It is not a model that Keras saved, or it is damaged.
     """
-    config, metadata = _content(path)
+    config, metadata = documents(path)
     compile_config = config.pop("compile_config", None)
     compile_config = compile_config if isinstance(compile_config, dict) else {}
     version = metadata.get("keras_version")
-    return Archive(
-        keras_version=version if isinstance(version, str) else None,
-        compiled=bool(compile_config),
-        losses=(
+    try:
+        losses = [
             *_losses(compile_config.get("loss"), "loss", expected=True),
             *_losses(config, "model", expected=False),
-        ),
+        ]
+    except RecursionError as error:
+        raise ArchiveError(f"{path} is damaged: a loss in it nests too deeply.") from error
+    if len(losses) > MOST_LOSSES:
+        raise ArchiveError(f"{path} needs more than {MOST_LOSSES} losses: no model needs so many.")
+    return Archive(
+        keras_version=_clipped(version) if isinstance(version, str) else None,
+        compiled=bool(compile_config),
+        losses=tuple(losses),
     )
 
 
-def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        root = path if path.is_dir() else zipfile.Path(path)
-        if not (root / "config.json").is_file():
-            raise ArchiveError(
-                f"{path} is no model that Keras saved: it has no config.json.", fix=_SAVE
-            )
-        config = _json(root / "config.json")
-        return config, _json(root / "metadata.json") if (root / "metadata.json").is_file() else {}
-    except zipfile.BadZipFile as error:
-        raise ArchiveError(
-            f"{path} is no .keras file: {error}.",
-            expected="a zip archive, as model.save('model.keras') makes it",
-            fix=_SAVE,
-        ) from error
-    except (OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise ArchiveError(f"{path} cannot be read: {error}.") from error
+class _Place(NamedTuple):
+    """Where something stands. As text it is made for losses only: every path may be long."""
+
+    parent: _Place | None
+    part: str
+
+    def __str__(self) -> str:
+        parts = []
+        place: _Place | None = self
+        while place is not None:
+            parts.append(_clipped(place.part))
+            place = place.parent
+        return _clipped("".join(reversed(parts)))
 
 
-_SAVE = "Load it where it was made, and save it again: model.save('model.keras')"
-
-
-def _json(file: Path | zipfile.Path) -> dict[str, Any]:
-    with file.open("rb") as stream:
-        text = stream.read(LARGEST + 1)
-    if len(text) > LARGEST:
-        raise ArchiveError(f"{file} is larger than {LARGEST >> 20} MiB: no model has so much.")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"{file} is damaged: {error}.") from error
-    if not isinstance(document, dict):
-        raise ArchiveError(
-            f"{file} is damaged.", expected="a JSON object", received=type(document).__name__
-        )
-    return document
+_Item = tuple[_Place, Any, bool]
 
 
 def _losses(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
+    """The losses in a part of a config, but one more than too many at most."""
+    return islice(_walk(value, where, expected=expected), MOST_LOSSES + 1)
+
+
+def _walk(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
     """The losses in a part of a config; where they are expected, a bare name is one as well."""
     # Not by recursion: a hostile file nests as deep as it likes.
-    todo = [(where, value, expected)]
+    todo = [iter([(_Place(None, where), value, expected)])]
     while todo:
-        where, value, expected = todo.pop()
-        children: list[tuple[str, Any]] = []
-        if (parts := _parts(value)) is not None:
-            children = [
-                (f"{where}.{part.get('name') or place}", part.get("loss"))
-                for place, part in enumerate(parts)
-                if isinstance(part, dict)
-            ]
-            expected = True
+        place, value, expected = next(todo[-1], _END)
+        if place is None:
+            todo.pop()
+        elif (parts := _parts(value)) is not None:
+            todo.append(_of_combined(place, parts))
         elif isinstance(value, dict):
-            is_object = "class_name" in value
-            if is_object and (found := _object(value, where, expected)):
+            is_object = isinstance(value.get("class_name"), str)
+            if is_object and (found := _object(value, place, expected)):
                 yield found
-            expected = expected and not is_object
-            children = [(f"{where}.{name}", child) for name, child in value.items()]
+            todo.append(_of_dict(place, value, expected and not is_object))
         elif isinstance(value, list):
-            children = [(f"{where}[{place}]", child) for place, child in enumerate(value)]
+            todo.append(_of_list(place, value, expected))
         elif isinstance(value, str) and expected:
-            yield _named(value, where)
-        todo += [(place, child, expected) for place, child in reversed(children)]
+            yield _named(value, place)
+
+
+_END: tuple[None, None, bool] = (None, None, False)
+
+
+def _of_combined(place: _Place, parts: list[Any]) -> Iterator[_Item]:
+    for number, part in enumerate(parts):
+        if isinstance(part, dict):
+            name = part.get("name")
+            label = name if isinstance(name, str) and name else str(number)
+            yield _Place(place, f".{label}"), part.get("loss"), True
+
+
+def _of_dict(place: _Place, value: dict[str, Any], expected: bool) -> Iterator[_Item]:
+    for name, child in value.items():
+        if expected or isinstance(child, (dict, list)):
+            yield _Place(place, f".{name}"), child, expected
+
+
+def _of_list(place: _Place, value: list[Any], expected: bool) -> Iterator[_Item]:
+    for number, child in enumerate(value):
+        if expected or isinstance(child, (dict, list)):
+            yield _Place(place, f"[{number}]"), child, expected
+
+
+def _clipped(text: str) -> str:
+    """A text, without its middle if it is long."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half + 1 :]}"
 
 
 def _parts(value: Any) -> list[Any] | None:
     """The parts of a combined loss: they are what a model needs, not the sum of them."""
     if not (isinstance(value, dict) and value.get("class_name") == "CombinedLoss"):
         return None
-    if str(value.get("module") or "").partition(".")[0] not in ("lossplug_core", ""):
+    if _package(value) not in ("lossplug_core", ""):
         return None
     config = value.get("config")
     parts = config.get("parts") if isinstance(config, dict) else None
     return parts if isinstance(parts, list) else None
 
 
-def _object(value: dict[str, Any], where: str, expected: bool) -> SavedLoss | None:
+def _package(value: dict[str, Any]) -> str:
+    """The package of a serialized object; empty if it does not say."""
+    module = value.get("module")
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _object(value: dict[str, Any], place: _Place, expected: bool) -> SavedLoss | None:
     """The loss that a serialized object is, if it is one."""
-    class_name, module = str(value["class_name"]), str(value.get("module") or "")
+    class_name, module, package = value["class_name"], value.get("module"), _package(value)
     registered, config = value.get("registered_name"), value.get("config")
-    if class_name == "PluginLoss" and module.partition(".")[0] in ("lossplug_core", ""):
-        return _of_plugin(config, where)
-    is_keras = module.partition(".")[0] == KERAS and "loss" in module
-    if (is_keras or (expected and not module and not registered)) and key(class_name) in _KERAS_IDS:
+    if class_name == "PluginLoss" and package in ("lossplug_core", ""):
+        return _of_plugin(config, str(place))
+    is_keras = package == KERAS and "loss" in str(module)
+    if (is_keras or (expected and not module and not registered)) and (id := _keras_id(class_name)):
         config = config if isinstance(config, dict) else {}
         parameters = {name: config[name] for name in config if name not in _OF_EVERY_LOSS}
-        return SavedLoss("keras", _KERAS_IDS[key(class_name)], where, parameters)
+        return SavedLoss("keras", id, str(place), parameters)
     if not expected:
         return None
     if class_name == "__lambda__":
-        return SavedLoss("lambda", "a lambda", where)
+        return SavedLoss("lambda", "a lambda", str(place))
     if class_name in ("function", "method") and isinstance(config, str):
-        return _named(config, where)
-    return SavedLoss("custom", str(registered or class_name), where)
+        return _named(config, place)
+    name = registered if isinstance(registered, str) and registered else class_name
+    return SavedLoss("custom", _clipped(name), str(place))
 
 
-def _named(name: str, where: str) -> SavedLoss:
-    own = _KERAS_IDS.get(key(name)) if ">" not in name else None
-    return SavedLoss("keras", own, where) if own else SavedLoss("custom", name, where)
+def _named(name: str, place: _Place) -> SavedLoss:
+    own = _keras_id(name) if ">" not in name else None
+    return SavedLoss("keras" if own else "custom", own or _clipped(name), str(place))
+
+
+def _keras_id(name: str) -> str | None:
+    """The id of Keras's own loss of this name, if there is one."""
+    return _KERAS_IDS.get(key(name)) if len(name) <= _LONGEST else None
 
 
 def _of_plugin(config: Any, where: str) -> SavedLoss:
@@ -219,6 +242,7 @@ def _of_plugin(config: Any, where: str) -> SavedLoss:
     parameters, provider = config.get("parameters") or {}, config.get("provider") or {}
     if not (
         isinstance(id, str)
+        and len(id) <= _LONGEST
         and isinstance(version, int)
         and isinstance(parameters, dict)
         and isinstance(provider, dict)
@@ -235,6 +259,6 @@ def _of_plugin(config: Any, where: str) -> SavedLoss:
         where,
         parameters,
         version,
-        distribution if isinstance(distribution, str) else None,
-        saved_by if isinstance(saved_by, str) else None,
+        _clipped(distribution) if isinstance(distribution, str) else None,
+        _clipped(saved_by) if isinstance(saved_by, str) else None,
     )
