@@ -12,7 +12,7 @@ from click.shell_completion import BashComplete
 from lossplug_core.cli import main
 from saved import compiled, plugin_loss, saved_model
 
-COMMANDS = ["check", "doctor", "inspect", "list", "new", "plot", "show", "why"]
+COMMANDS = ["catalog", "check", "doctor", "inspect", "list", "new", "plot", "show", "why"]
 
 
 def test_help_names_every_command_and_how_to_complete(run) -> None:
@@ -22,9 +22,12 @@ def test_help_names_every_command_and_how_to_complete(run) -> None:
     assert "_LOSSPLUG_COMPLETE=bash_source" in result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [*COMMANDS[1:], "catalog check", "catalog diff", "catalog init"],
+)
 def test_every_command_has_help_and_json(run, command) -> None:
-    result = run(command, "-h")
+    result = run(*command.split(), "-h")
     assert result.exit_code == 0
     assert "--json" in result.stdout
 
@@ -38,6 +41,7 @@ def test_version(run) -> None:
     [
         (["lst"], "Did you mean 'list'?"),
         (["nonsense"], "No such command"),
+        (["catalog", "chekc"], "Did you mean 'check'?"),
         (["list", "--nonsense"], "--nonsense"),
         (["list", "--y-true", "nonsense"], "nonsense"),
         (["show"], "Missing argument"),

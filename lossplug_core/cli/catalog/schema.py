@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -25,9 +24,9 @@ def command(output: Path | None) -> None:
 
     Editors that read TOML find it by a first line `#:schema ./lossplug.schema.json`.
     """
-    from lossplug_core.catalog.model import json_schema
+    from lossplug_core.catalog.starting import schema_text
 
-    text = json.dumps(json_schema(), indent=2) + "\n"
+    text = schema_text()
     if output is None:
         click.echo(text, nl=False)
         return

@@ -1,0 +1,147 @@
+"""`lossplug catalog check`: whether a catalogue holds, for CI."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lossplug_core.cli._output import json_option, print_json, printable
+from lossplug_core.errors import BackendError, CatalogError, LossplugError
+
+if TYPE_CHECKING:
+    from lossplug_core.catalog.active import Catalogue
+    from lossplug_core.catalog.remarks import Remark
+
+__all__ = ["command"]
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+@click.command("check")
+@click.argument(
+    "files", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE|FOLDER]..."
+)
+@click.option("--no-build", is_flag=True, help="Build no preset, and start no Keras.")
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Judge dates as on this day, such as 2027-01-31.",
+)
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    no_build: bool,
+    strict: bool,
+    today: datetime | None,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    """Check that a catalogue holds: for CI.
+
+    Presets lead to losses that are installed and allowed, have valid parameters, and are built
+    where a backend of Keras is; nothing is deprecated past its date; preferred words, replacements
+    and required versions are there; rules contradict neither themselves nor each other.
+
+    Without a FILE all catalogues of this process are checked as one, else those files, as layers
+    in this order. The exit code is 1 if there are errors, with --strict also if there are warnings.
+    """
+    if junit and not junit.absolute().parent.is_dir():
+        raise click.BadParameter(f"There is no folder {str(junit.parent)!r}.", param_hint="--junit")
+    day = date.today() if today is None else today.date()
+    catalogue, remarks = _examine(files, day, builds=not no_build)
+    if junit:
+        from lossplug_core.cli._junit import remarks_xml
+
+        _write(junit, remarks_xml(catalogue, remarks))
+    if as_json:
+        print_json(
+            today=str(day),
+            layers=[layer.source for layer in catalogue.layers],
+            presets=[named.name for named in catalogue.presets.values()],
+            findings=[dataclasses.asdict(remark) for remark in remarks],
+        )
+    else:
+        _print(catalogue, remarks)
+    fatal = ("error", "warning") if strict else ("error",)
+    ctx.exit(1 if any(remark.severity in fatal for remark in remarks) else 0)
+
+
+def _examine(files: Sequence[Path], today: date, *, builds: bool) -> tuple[Catalogue, list[Remark]]:
+    """The catalogue, and what there is to say of it."""
+    from lossplug_core._app import registry
+    from lossplug_core.catalog.active import Catalogue
+    from lossplug_core.catalog.checking import check
+    from lossplug_core.catalog.remarks import Remark, without_fix
+    from lossplug_core.cli.catalog._layers import active, layers_of
+
+    try:
+        catalogue = Catalogue(layers_of(files))
+    except CatalogError as error:
+        path, line = getattr(error, "path", None), getattr(error, "line", None)
+        if path is None:
+            raise
+        unreadable = Remark("error", "unreadable", path, line, path, without_fix(error), error.fix)
+        return Catalogue([]), [unreadable]
+    with active(catalogue):
+        build, why_not = _builder() if builds and catalogue.presets else (None, None)
+        remarks = check(catalogue, registry, today=today, build=build)
+    if why_not is not None:
+        last = catalogue.layers[-1].source
+        problem = f"Presets are not built: {why_not.what}"
+        remarks.append(Remark("note", "not-built", last, None, "presets", problem, why_not.fix))
+    return catalogue, remarks
+
+
+def _builder() -> tuple[Callable[[str], Any] | None, LossplugError | None]:
+    """What builds a loss by its name, or why nothing does."""
+    from lossplug_core.cli._machine import start_keras
+
+    try:
+        start_keras()
+    except BackendError as error:
+        return None, error
+    from lossplug_core.bridge import get_loss
+
+    return get_loss, None
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise LossplugError(f"The results cannot be written: {error}.") from error
+
+
+def _print(catalogue: Catalogue, remarks: Sequence[Remark]) -> None:
+    for remark in remarks:
+        first, *rest = map(printable, remark.problem.splitlines())
+        click.echo(f"{printable(remark.place)}: ", nl=False)
+        click.secho(remark.severity, fg=_COLOURS[remark.severity], bold=True, nl=False)
+        subject = "" if remark.subject == remark.path else f"{printable(remark.subject)}: "
+        click.echo(f": {subject}{first} [{remark.kind}]")
+        rest += [f"Next: {printable(remark.fix)}"] if remark.fix else []
+        for line in rest:
+            click.echo(f"  {line}")
+    from lossplug_core.catalog.remarks import SEVERITIES
+
+    counts = Counter(remark.severity for remark in remarks)
+    if catalogue.layers:
+        found = ", ".join(_count(counts[severity], severity) for severity in SEVERITIES)
+        presets = _count(len(catalogue.presets), "preset")
+        layers = _count(len(catalogue.layers), "layer")
+        click.secho(f"{presets} in {layers}: {found}.", fg="red" if counts["error"] else "green")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,570 @@
+"""`lossplug catalog init`, `schema`, `check` and `diff`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lossplug_core.catalog.reading import read
+
+PAST, LATER = "2020-01-01", "2099-12-31"
+
+LOSSES = """
+from lossplug_core import NonNegative, deprecated, loss
+
+@loss(y_true="values", y_pred="values", conventions={"wide": {"scale": 5.0}})
+def sturdy(y_true, y_pred, *, scale: NonNegative = 1.0):
+    "A loss."
+    return scale * abs(y_true - y_pred)
+
+@loss(y_true="values", y_pred="values", deprecated=deprecated(replaced_by="fake/sturdy"))
+def shaky(y_true, y_pred):
+    "A loss."
+    return abs(y_true - y_pred)
+
+@loss(y_true="values", y_pred="values")
+def only(y_true, y_pred):
+    "A loss."
+    return abs(y_true - y_pred)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(site, tmp_path, monkeypatch) -> Path:
+    """An empty folder to work in, and what is installed: two plugins, of which one is broken."""
+    site.install(
+        "lossplug-fake",
+        version="2.0",
+        modules={"fake_module": LOSSES},
+        entry_points="""
+            [lossplug.losses]
+            sturdy = fake_module:sturdy
+            shaky = fake_module:shaky
+            only = fake_module:only
+            broken = fake_nowhere:broken
+        """,
+    )
+    site.install("lossplug-other", "sturdy")
+    monkeypatch.delenv("LOSSPLUG_CATALOG", raising=False)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def findings(run):
+    """What `catalog check` finds in catalogues of these texts, as layers in this order."""
+
+    def findings(*texts: str, build: bool = False, **options: str) -> list[dict]:
+        files = [f"layer{number}.toml" for number in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            Path(file).write_text(text, encoding="utf-8")
+        given = [word for name, value in options.items() for word in (f"--{name}", value)]
+        result = run(
+            "catalog", "check", "--json", *([] if build else ["--no-build"]), *given, *files
+        )
+        found = json.loads(result.stdout)["findings"]
+        assert result.exit_code == any(finding["severity"] == "error" for finding in found)
+        return found
+
+    return findings
+
+
+def brief(found: list[dict]) -> list[str]:
+    return [f"{f['path']}:{f['line']} {f['severity']} {f['kind']} {f['subject']}" for f in found]
+
+
+# init
+
+
+def test_init_writes_a_catalogue_that_says_nothing_and_its_schema(run, folder) -> None:
+    result = run("catalog", "init")
+    assert result.stdout.split() == ["lossplug.toml", "lossplug.schema.json"]
+    assert tomllib.loads(Path("lossplug.toml").read_text()) == {}
+    assert Path("lossplug.toml").read_text().startswith("#:schema ./lossplug.schema.json\n")
+    assert run("catalog", "check", "--strict").exit_code == 0
+
+
+def test_what_init_has_in_comments_is_a_catalogue(run, folder) -> None:
+    run("catalog", "init")
+    lines = Path("lossplug.toml").read_text().splitlines()
+    code = [line[2:] for line in lines if line.startswith("# [") or " = " in line]
+    Path("full.toml").write_text("\n".join(code))
+    content = read(Path("full.toml")).content
+    assert set(content.presets) == {"rare-events", "old-events", "careful-regression"}
+    assert content.model_fields_set == set(type(content).model_fields)
+
+
+@pytest.mark.parametrize("path", ["made.toml", "."])
+def test_init_overwrites_nothing(run, folder, path) -> None:
+    for name in ("lossplug.toml", "made.toml", "lossplug.schema.json"):
+        Path(name).write_text("# mine")
+    result = run("catalog", "init", path)
+    assert result.exit_code == 1
+    assert "is not overwritten" in result.stderr
+    assert {file.read_text() for file in folder.iterdir()} == {"# mine"}
+
+
+def test_init_keeps_a_schema_that_is_there(run, folder) -> None:
+    Path("lossplug.schema.json").write_text("mine")
+    assert run("catalog", "init", "made.toml").stdout.split() == ["made.toml"]
+    assert Path("lossplug.schema.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "catalogue", "catalogue.json"])
+def test_init_refuses_names_that_no_catalogue_has(run, path) -> None:
+    result = run("catalog", "init", path)
+    assert result.exit_code == 2
+    assert not Path(path).exists()
+
+
+def test_init_says_as_json_what_it_wrote(run) -> None:
+    document = json.loads(run("catalog", "init", "--json").stdout)
+    assert document["files"] == ["lossplug.toml", "lossplug.schema.json"]
+
+
+# schema
+
+
+def test_schema_describes_every_key(run) -> None:
+    schema = json.loads(run("catalog", "schema").stdout)
+    preset = schema["$defs"]["Preset"]["properties"]
+    for keys in (schema["properties"], preset, schema["$defs"]["Policy"]["properties"]):
+        assert all(key["description"] for key in keys.values())
+    assert {"loss", "params", "owner", "status", "replaced_by", "until"} < set(preset)
+
+
+def test_schema_goes_to_a_file(run) -> None:
+    Path("schema.json").write_text("older")
+    assert run("catalog", "schema", "-o", "schema.json").stdout == "schema.json\n"
+    assert Path("schema.json").read_text() == run("catalog", "schema").stdout
+
+
+# check: which catalogues
+
+
+def test_check_without_a_file_checks_the_layers_of_this_process(run, monkeypatch) -> None:
+    Path("team.toml").write_text("[presets.one]\nloss = 'fake/sturdy'\n")
+    Path("lossplug.toml").write_text("[presets.two]\nloss = 'one'\n")
+    monkeypatch.setenv("LOSSPLUG_CATALOG", "team.toml")
+    document = json.loads(run("catalog", "check", "--no-build", "--json").stdout)
+    assert [Path(layer).name for layer in document["layers"]] == ["team.toml", "lossplug.toml"]
+    assert document["presets"] == ["one", "two"]
+    assert document["findings"] == []
+
+
+def test_check_of_files_has_nothing_to_do_with_the_layers_of_this_process(run, findings) -> None:
+    Path("lossplug.toml").write_text("[policy]\ndeny = ['fake']\n[presets.two]\nloss = 'one'\n")
+    assert findings("[presets.mine]\nloss = 'fake/sturdy'\n") == []
+
+
+def test_check_of_a_folder_reads_the_catalogue_in_it(run, folder) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    assert "has no catalogue" in run("catalog", "check", "inner").stdout
+    (inner / "pyproject.toml").write_text("[tool.lossplug.presets.x]\nloss = 'fake/nothing'\n")
+    found = json.loads(run("catalog", "check", "inner", "--no-build", "--json").stdout)["findings"]
+    assert brief(found) == ["inner/pyproject.toml:2 error unknown-loss x"]
+
+
+def test_without_a_catalogue_check_says_how_to_begin(run) -> None:
+    result = run("catalog", "check")
+    assert result.exit_code == 1
+    assert "There is no catalogue here." in result.stderr
+    assert "lossplug catalog init" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("[presets.x\nloss = 'mse'", 1, "is not TOML"),
+        ("[presets.x]\nloss = 'fake/sturdy'\nversion = 0\n", 3, "is not valid"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error_at_its_line(findings, text, line, problem) -> None:
+    (found,) = findings("", text)
+    assert brief([found]) == [f"layer1.toml:{line} error unreadable layer1.toml"]
+    assert problem in found["problem"]
+
+
+# check: what is found
+
+
+def preset(name: str = "mine", **fields: object) -> str:
+    lines = [f"{key} = {value if key == 'until' else toml(value)}" for key, value in fields.items()]
+    return "\n".join([f"[presets.{name}]", *lines, ""])
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
+GOING = {"loss": "fake/only", "status": "deprecated"}
+FOUND = {
+    "nothing": (preset(loss="fake/sturdy", params={"scale": 2}), []),
+    "Keras's own": (preset(loss="mse"), []),
+    "of a preset": (preset(loss="fake/only") + preset("more", loss="Mine"), []),
+    "a combination": (preset(loss={"combine": {"keras/huber": 1, "fake/only": 2}}), []),
+    "a convention": (preset(loss="fake/sturdy", convention="wide"), []),
+    "a typo": (preset(loss="fake/stardy"), [":2 error unknown-loss mine"]),
+    "not installed": (preset(loss="unheard-of/thing"), [":2 error not-installed mine"]),
+    "ambiguous": (preset(loss="sturdy"), [":2 error ambiguous mine"]),
+    "broken": (preset(loss="fake/broken"), [":2 error broken-plugin mine"]),
+    "denied": (
+        "[policy]\ndeny = ['other']\n" + preset(loss="other/sturdy"),
+        [":4 error forbidden mine"],
+    ),
+    "not allowed": (
+        "[policy]\nallow = ['keras']\n" + preset(loss="Fake/Only"),
+        [":4 error forbidden mine"],
+    ),
+    "denied in a combination": (
+        "[policy]\ndeny = ['fake/only']\n"
+        + preset(loss={"combine": [{"loss": {"name": "mse"}}, {"loss": {"name": "fake/Only"}}]}),
+        [":4 error forbidden mine"],
+    ),
+    "an unknown parameter": (
+        preset(loss="fake/sturdy", params={"scael": 2}),
+        [":2 error parameters mine"],
+    ),
+    "a parameter out of bounds": (
+        preset(loss="fake/sturdy", params={"scale": -1}),
+        [":2 error parameters mine"],
+    ),
+    "an unknown convention": (
+        preset(loss="fake/sturdy", convention="narrow"),
+        [":2 error parameters mine"],
+    ),
+    "a cycle": (
+        preset("a", loss="b") + preset("b", loss={"combine": {"mse": 1, "a": 2}}),
+        [":2 error cycle a"],
+    ),
+    "a preset of its own name": (
+        preset("only", loss="only"),
+        [":1 note hides-loss only", ":2 error cycle only"],
+    ),
+    "a preset that hides a loss": (
+        preset("only", loss="fake/only"),
+        [":1 note hides-loss only"],
+    ),
+    "two spellings": (
+        preset("a-b", loss="mse") + preset("a_b", loss="mse"),
+        [":3 error same-name a_b"],
+    ),
+    "a loss that will go": (preset(loss="fake/shaky"), [":2 warning changed-loss mine"]),
+    "deprecated": (preset(**GOING), [":1 note deprecated mine"]),
+    "until later": (preset(**GOING, until=LATER), [":4 note deprecated mine"]),
+    "past its date": (preset(**GOING, until=PAST), [":4 error past-its-date mine"]),
+    "replaced by a loss": (
+        preset(**GOING, replaced_by="fake/sturdy"),
+        [":1 note deprecated mine"],
+    ),
+    "replaced by nothing": (
+        preset(**GOING, replaced_by="new"),
+        [":1 note deprecated mine", ":4 error replacement mine"],
+    ),
+    "replaced by itself": (
+        preset(**GOING, replaced_by="Mine"),
+        [":1 note deprecated mine", ":4 error replacement mine"],
+    ),
+    "replaced by one that goes too": (
+        preset(**GOING, replaced_by="b") + preset("b", **GOING),
+        [":1 note deprecated mine", ":4 warning replacement mine", ":5 note deprecated b"],
+    ),
+    "of a deprecated preset": (
+        preset("old", **GOING) + preset("new", loss="old"),
+        [":1 note deprecated old", ":5 warning uses-deprecated new"],
+    ),
+    "words that mean nothing": (
+        "[policy]\nallow = ['fake/stardy', 'keras']\ndeny = ['nobody']\n",
+        [":2 note unknown-word fake/stardy", ":3 note unknown-word nobody"],
+    ),
+    "words of the index": ("[policy]\ndeny = ['acme']\n[index]\nAcme = ['churn']\n", []),
+    "allowed and denied": (
+        "[policy]\nallow = ['lossplug-fake']\ndeny = ['Fake']\n",
+        [":2 error contradiction lossplug-fake"],
+    ),
+    "allowed in what is denied": (
+        "[policy]\nallow = ['fake/sturdy']\ndeny = ['fake']\n",
+        [":2 error contradiction fake/sturdy"],
+    ),
+    "an exception": ("[policy]\nallow = ['fake']\ndeny = ['fake/sturdy']\n", []),
+    "versions": ("[requires]\nlossplug-fake = '>=1,<3'\n", []),
+    "other versions": (
+        "[requires]\nlossplug-fake = '>=3'\n",
+        [":2 error requires lossplug-fake"],
+    ),
+    "versions of what is not here": ("[requires]\nacme = '>=3'\n", [":2 warning requires acme"]),
+    "a preference for nobody": (
+        "[prefer]\nsturdy = 'nobody'\n",
+        [":2 error unknown-preference sturdy"],
+    ),
+    "a preference for what has it not": (
+        "[prefer]\nonly = 'other'\n",
+        [":2 error unknown-preference only"],
+    ),
+    "a preference where there is no choice": (
+        "[prefer]\nonly = 'fake'\n",
+        [":2 note idle-preference only"],
+    ),
+    "a preference for what is forbidden": (
+        "[policy]\ndeny = ['other']\n[prefer]\nsturdy = 'other'\n",
+        [":4 error preference-without-effect sturdy"],
+    ),
+    "an index of what is gone": (
+        "[index]\nlossplug-fake = ['sturdy', 'gone']\n",
+        [":2 note index lossplug-fake"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FOUND.values(), ids=FOUND)
+def test_check_finds(findings, text, expected) -> None:
+    assert brief(findings(text)) == [f"layer0.toml{line}" for line in expected]
+
+
+LAYERS = {
+    "a preset that replaces one": (
+        [preset(loss="fake/nothing"), preset("Mine", loss="fake/only")],
+        ["layer1.toml:1 note replaces-preset Mine"],
+    ),
+    "a later layer that denies": (
+        [preset(loss="fake/only"), "[policy]\ndeny = ['fake/only']\n"],
+        ["layer0.toml:2 error forbidden mine"],
+    ),
+    "a later layer that allows what an earlier one denies": (
+        ["[policy]\ndeny = ['fake']\n", "[policy]\nallow = ['fake', 'other']\n"],
+        ["layer1.toml:2 error contradiction fake"],
+    ),
+    "a later layer that allows what an earlier one does not": (
+        ["[policy]\nallow = ['keras']\n", "[policy]\nallow = ['keras/huber', 'fake']\n"],
+        ["layer1.toml:2 warning contradiction fake"],
+    ),
+    "parts in several layers": (
+        [preset(loss="fake/only"), preset("more", loss={"combine": {"mine": 1.0, "mse": 1.0}})],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("texts", "expected"), LAYERS.values(), ids=LAYERS)
+def test_check_of_layers_finds(findings, texts, expected) -> None:
+    assert brief(findings(*texts)) == expected
+
+
+@pytest.mark.parametrize(
+    ("today", "kind"), [("2026-06-30", "deprecated"), ("2026-07-01", "past-its-date")]
+)
+def test_the_last_day_is_a_good_one(findings, today, kind) -> None:
+    (found,) = findings(preset(**GOING, until="2026-06-30"), today=today)
+    assert found["kind"] == kind
+
+
+def test_a_hook_plugin_that_is_broken_is_an_error(site, findings) -> None:
+    site.install(
+        "acme-policy",
+        modules={"acme_policy": "raise OSError('no disk')"},
+        entry_points="[lossplug.hooks]\npolicy = acme_policy\n",
+    )
+    (found,) = findings("")
+    assert (found["severity"], found["kind"], found["path"]) == (
+        "error",
+        "broken-hook",
+        "acme-policy",
+    )
+
+
+# check: what comes of it
+
+
+def test_check_prints_places_first_and_what_to_do(run) -> None:
+    Path("lossplug.toml").write_text(preset(loss="fake/stardy"))
+    result = run("catalog", "check", "lossplug.toml", "--no-build")
+    assert result.exit_code == 1
+    first, *_, nearest, step, last = result.stdout.splitlines()
+    assert first.startswith("lossplug.toml:2: error: mine: No installed loss is called")
+    assert first.endswith("[unknown-loss]")
+    assert nearest == "  Did you mean 'fake/sturdy'?"
+    assert step.startswith("  Next: ")
+    assert last == "1 preset in 1 layer: 1 error, 0 warnings, 0 notes."
+
+
+@pytest.mark.parametrize(("strictly", "code"), [((), 0), (("--strict",), 1)])
+def test_warnings_fail_where_one_is_strict(run, strictly, code) -> None:
+    Path("lossplug.toml").write_text(preset(loss="fake/shaky"))
+    assert run("catalog", "check", "--no-build", *strictly).exit_code == code
+
+
+def test_notes_never_fail(run) -> None:
+    Path("lossplug.toml").write_text(preset(**GOING))
+    assert run("catalog", "check", "--no-build", "--strict").exit_code == 0
+
+
+def test_junit_has_a_case_for_each_preset(run) -> None:
+    text = preset("good", loss="fake/only") + preset("bad", loss="fake/x") + preset("old", **GOING)
+    Path("lossplug.toml").write_text(text)
+    run("catalog", "check", "lossplug.toml", "--no-build", "--junit", "out.xml")
+    (suite,) = ElementTree.parse("out.xml").getroot()
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == (
+        "lossplug.toml",
+        "3",
+        "1",
+    )
+    cases = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert cases == {"good": [], "bad": ["failure"], "old": ["system-out"]}
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert str(failure.text).startswith("lossplug.toml:4\n")
+
+
+def test_junit_tells_of_a_file_that_cannot_be_read(run) -> None:
+    Path("lossplug.toml").write_text("[")
+    assert run("catalog", "check", "--junit", "out.xml").exit_code == 1
+    assert ElementTree.parse("out.xml").getroot().find(".//failure") is not None
+
+
+def test_junit_without_a_folder_is_wrong_usage(run) -> None:
+    assert run("catalog", "check", "--junit", "nowhere/out.xml").exit_code == 2
+
+
+def test_hostile_text_does_not_steer_the_terminal(run) -> None:
+    Path("lossplug.toml").write_text('[presets."a\\u001b[31m"]\nloss = "x\\u001b]0;y\\u0007/z"\n')
+    printed = run("catalog", "check", "--no-build").stdout
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+
+
+# diff
+
+
+BEFORE = """
+name = "acme"
+[policy]
+allow = ["keras", "fake"]
+deny = ["fake/shaky"]
+[prefer]
+sturdy = "fake"
+[requires]
+lossplug-fake = ">=1"
+[index]
+acme = ["churn"]
+[presets.kept]
+loss = "mse"
+[presets.one]
+loss = "fake/sturdy"
+params = { scale = 1.0 }
+owner = "a@acme.example"
+[presets.gone]
+loss = "fake/only"
+"""
+AFTER = """
+name = "acme"
+[policy]
+allow = ["Fake"]
+deny = ["fake/ShakyLoss", "other"]
+[prefer]
+Sturdy = "other"
+[requires]
+LOSSPLUG_FAKE = ">=2"
+[index]
+acme = ["fraud", "churn"]
+[presets.new]
+loss = "fake/only"
+[presets.Kept]
+loss = "mse"
+[presets.one]
+loss = "fake/sturdy"
+params = { scale = 2.0 }
+status = "experimental"
+"""
+
+
+@pytest.fixture
+def two() -> None:
+    Path("a.toml").write_text(BEFORE)
+    Path("b.toml").write_text(AFTER)
+
+
+def test_diff_says_what_changed(run, two) -> None:
+    result = run("catalog", "diff", "a.toml", "b.toml")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "policy.allow",
+        "  - keras",
+        "policy.deny",
+        "  + other",
+        "prefer",
+        "  ~ Sturdy",
+        '      means  "fake" -> "other"',
+        "requires",
+        "  ~ LOSSPLUG_FAKE",
+        '      versions  ">=1" -> ">=2"',
+        "index",
+        "  ~ acme",
+        '      losses  ["churn"] -> ["churn", "fraud"]',
+        "presets",
+        "  ~ one  (means something else; raise its version)",
+        "      params.scale  1.0 -> 2.0",
+        '      owner  "a@acme.example" -> -',
+        '      status  - -> "experimental"',
+        "  - gone",
+        "  + new",
+    ]
+
+
+def test_diff_as_json(run, two) -> None:
+    document = json.loads(run("catalog", "diff", "a.toml", "b.toml", "--json").stdout)
+    changes = {(c["section"], c["name"]): c for c in document["changes"]}
+    assert changes["presets", "gone"]["change"] == "removed"
+    one = changes["presets", "one"]
+    assert one["unversioned"]
+    assert one["fields"] == {
+        "params.scale": {"before": 1.0, "after": 2.0},
+        "owner": {"before": "a@acme.example"},
+        "status": {"after": "experimental"},
+    }
+
+
+@pytest.mark.parametrize("more", ["version = 2", "version = 2\ndescription = 'new'"])
+def test_a_preset_of_another_version_may_mean_something_else(run, more) -> None:
+    Path("a.toml").write_text(preset(loss="mse"))
+    Path("b.toml").write_text(preset(loss="mae") + more)
+    (change,) = json.loads(run("catalog", "diff", "a.toml", "b.toml", "--json").stdout)["changes"]
+    assert not change["unversioned"]
+
+
+def test_catalogues_that_say_the_same_are_exit_code_0(run, two) -> None:
+    Path("b.toml").write_text("# a comment\n" + BEFORE)
+    result = run("catalog", "diff", "a.toml", "b.toml")
+    assert result.exit_code == 0
+    assert result.stdout == "They say the same.\n"
+
+
+def test_diff_tells_no_allow_from_allow_nothing(run) -> None:
+    Path("a.toml").write_text("")
+    Path("b.toml").write_text("[policy]\nallow = []\n")
+    assert run("catalog", "diff", "a.toml", "b.toml").stdout == "policy.allow\n  - *\n"
+
+
+def test_diff_of_folders(run, folder) -> None:
+    for name in ("old", "new"):
+        (folder / name).mkdir()
+        (folder / name / "lossplug.toml").write_text(preset(loss=name))
+    assert "  ~ mine" in run("catalog", "diff", "old", "new").stdout
+    (folder / "empty").mkdir()
+    result = run("catalog", "diff", "old", "empty")
+    assert result.exit_code == 1
+    assert "has no catalogue" in result.stderr
+
+
+def test_diff_of_a_file_that_is_not_there_is_wrong_usage(run) -> None:
+    assert run("catalog", "diff", "nowhere.toml", "b.toml").exit_code == 2
