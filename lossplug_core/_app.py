@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lossplug_core.catalog.active import NAME, Catalogue, activate
 from lossplug_core.discovery import Entry
 from lossplug_core.errors import ParameterError
 from lossplug_core.forms import PREDICTIONS, TARGETS
@@ -11,16 +12,27 @@ from lossplug_core.names import normalized
 from lossplug_core.registry import Registry
 from lossplug_core.spec import LossSpec
 
-__all__ = ["find_spec", "list_losses", "refresh", "registry", "select"]
+__all__ = ["catalogue", "find_spec", "list_losses", "refresh", "registry", "select"]
 
-registry = Registry()
+registry = Registry(activate)
+
+
+def catalogue() -> Catalogue:
+    """The catalogues that are in force, as one; one without layers if there is none.
+
+    Raises:
+        CatalogError: One of them cannot be read.
+    """
+    found = registry.hooks.manager.get_plugin(NAME)
+    return found if isinstance(found, Catalogue) else Catalogue(())
 
 
 def find_spec(identifier: str) -> LossSpec:
     """The spec of a loss by name. Keras is not imported, except for Keras's own losses.
 
     Args:
-        identifier: `name` or `namespace/name`, in any spelling.
+        identifier: `name` or `namespace/name`, in any spelling; or a preset's name, which stands
+            for the loss that it leads to.
 
     Returns:
         The description of the loss, which knows its function, forms, conventions and provider.
@@ -31,6 +43,8 @@ def find_spec(identifier: str) -> LossSpec:
         AmbiguousLossError: Several plugins have it.
         ForbiddenLossError: A rule forbids it.
         BrokenPluginError: Its plugin cannot be imported.
+        IdentifierError: It is not a name, or a preset that is a combination.
+        CatalogError: A catalogue cannot be read, or a preset leads to itself.
 
     Example:
         >>> find_spec("FocalLoss").id
@@ -95,7 +109,7 @@ def select(
 
 
 def refresh() -> None:
-    """Look again at what is installed, after an installation in a running process."""
+    """Look again at what is installed and at catalogues, after a change in a running process."""
     registry.refresh()
 
 

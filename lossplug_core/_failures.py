@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.version import InvalidVersion, Version
 
@@ -21,7 +21,9 @@ from lossplug_core.errors import (
 )
 from lossplug_core.names import key, namespace_of, split
 
-__all__ = ["failure", "pip_install"]
+__all__ = ["failure", "not_allowed", "pip_install"]
+
+Known = Mapping[str, Sequence[str]]
 
 
 def pip_install(distribution: str, version: str | None = None) -> str:
@@ -34,7 +36,10 @@ def pip_install(distribution: str, version: str | None = None) -> str:
 
 
 def failure(
-    resolution: Resolution, installed: Sequence[Entry], findings: Sequence[Finding]
+    resolution: Resolution,
+    installed: Sequence[Entry],
+    findings: Sequence[Finding],
+    known: Iterable[Known] = (),
 ) -> LossplugError:
     """The error of a resolution that nobody won.
 
@@ -42,24 +47,28 @@ def failure(
         resolution: How the name was looked for.
         installed: The entries of all allowed losses.
         findings: What is wrong with the installation.
+        known: Losses of distributions that may not be installed, beside those of `KNOWN_LOSSES`.
     """
     if candidates := [loser.entry for loser in resolution.losers if not loser.forbidden]:
         return _ambiguous(resolution, candidates)
     if resolution.losers:
-        return _forbidden(resolution.losers[0])
-    return _not_found(resolution.identifier, installed, findings)
+        return not_allowed(resolution.losers[0])
+    return _not_found(resolution.identifier, installed, findings, [*known, KNOWN_LOSSES])
 
 
 def _not_found(
-    identifier: str, installed: Sequence[Entry], findings: Sequence[Finding]
+    identifier: str,
+    installed: Sequence[Entry],
+    findings: Sequence[Finding],
+    known: Iterable[Known],
 ) -> LossplugError:
     namespace, name = split(identifier)
     have = {entry.provider.distribution for entry in installed}
     known_in = [
         distribution
-        for distribution, names in KNOWN_LOSSES.items()
-        if namespace in (None, namespace_of(distribution))
-        and key(name) in {key(known) for known in names}
+        for some in known
+        for distribution, names in some.items()
+        if namespace in (None, namespace_of(distribution)) and key(name) in map(key, names)
     ]
     for finding in (finding for finding in findings if finding.kind.startswith("malformed")):
         if finding.subject in known_in or namespace_of(finding.subject) == namespace:
@@ -124,7 +133,8 @@ def _ambiguous(resolution: Resolution, candidates: Sequence[Entry]) -> Ambiguous
     )
 
 
-def _forbidden(loser: Loser) -> ForbiddenLossError:
+def not_allowed(loser: Loser) -> ForbiddenLossError:
+    """The error of a loss that a rule forbids."""
     entry = loser.entry
     return ForbiddenLossError(
         f"{entry.id!r} of {entry.provider} is forbidden by {loser.reason}.",

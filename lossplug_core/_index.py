@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lossplug_core._keras_table import KERAS_LOSSES, KerasLoss
 from lossplug_core.discovery import Entry, Scan, scan
 from lossplug_core.errors import BrokenPluginError
 from lossplug_core.hooks import HookCaller
 from lossplug_core.names import KERAS, key, namespace_of, split
+from lossplug_core.presets import Lead
 from lossplug_core.settings import disabled_by, strict
-from lossplug_core.spec import LossSpec
+from lossplug_core.spec import LossSpec, Provider
 
-__all__ = ["Index", "Loser", "Resolution", "build"]
+__all__ = ["Index", "Loser", "Resolution", "Start", "build", "target_of"]
 
 
 class Loser(NamedTuple):
@@ -34,6 +36,7 @@ class Resolution:
         rule: Why the winner won, or why nobody did.
         losers: The other candidates.
         formerly: Whether what was asked for is only a name that losses had.
+        lead: Where it leads, if it is the name of a preset.
     """
 
     identifier: str
@@ -41,6 +44,7 @@ class Resolution:
     rule: str
     losers: tuple[Loser, ...] = ()
     formerly: bool = False
+    lead: Lead | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class Index:
     specs: dict[Entry, LossSpec] = field(default_factory=dict)
     broken: dict[Entry, BaseException] = field(default_factory=dict)
     resolved: dict[tuple[str, str], Resolution] = field(default_factory=dict)
+    rules: dict[tuple[Entry, str], str | None] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         self.by_target.setdefault(entry.provider.target, entry)
@@ -85,6 +90,14 @@ class Index:
             return present or [], False
         return self.by_former_id.get((namespace, word), []), True
 
+    def entry_of(self, spec: LossSpec) -> Entry | None:
+        """The entry of a spec: by its id, or by the place of a function that has none yet."""
+        if spec.namespace is not None and spec.provider is not None:
+            for entry in self.by_id.get((spec.namespace, key(spec.name)), ()):
+                if entry.provider.target == spec.provider.target:
+                    return entry
+        return self.by_target.get(target_of(spec.function))
+
     def _is_malformed(self, namespace: str) -> bool:
         return any(
             finding.kind.startswith("malformed") and namespace_of(finding.subject) == namespace
@@ -96,8 +109,16 @@ class Index:
         return sorted([*self.keras, *self.scan.losses], key=lambda entry: entry.id)
 
 
-def build() -> Index:
-    """Read what is installed."""
+Start = Callable[[HookCaller, Iterable[Provider]], None]
+"""Loads hook plugins, and whatever else answers hooks."""
+
+
+def build(start: Start) -> Index:
+    """Read what is installed.
+
+    Args:
+        start: Loads the hook plugins that it is given, or those of them that may be loaded.
+    """
     found = scan()
     if strict():
         for finding in found.findings:
@@ -111,8 +132,13 @@ def build() -> Index:
         index.add(entry)
     for entry in found.losses:
         index.add(entry)
-    index.hooks.load(hook for hook in found.hooks if not _is_disabled(hook.distribution))
+    start(index.hooks, [hook for hook in found.hooks if not _is_disabled(hook.distribution)])
     return index
+
+
+def target_of(function: Any) -> str:
+    """What an entry point that leads to a function says."""
+    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
 
 
 def _is_disabled(distribution: str) -> bool:

@@ -20,12 +20,13 @@ from lossplug_core.errors import (
 from lossplug_core.migration import changes_since, former_id, warning_for
 from lossplug_core.names import is_distribution, namespace_of, split
 from lossplug_core.params import parameters_of
+from lossplug_core.presets import PresetRef
 from lossplug_core.registry import Registry
 from lossplug_core.spec import OPTIONS, LossSpec
 
-__all__ = ["KEYS", "Saved", "read", "written_by"]
+__all__ = ["KEYS", "Saved", "preset_data", "preset_in", "read", "written_by"]
 
-KEYS = ("id", "spec_version", "parameters", "provider", *OPTIONS)
+KEYS = ("id", "spec_version", "parameters", "provider", "preset", *OPTIONS)
 
 
 def written_by(spec: LossSpec) -> dict[str, str] | None:
@@ -33,6 +34,34 @@ def written_by(spec: LossSpec) -> dict[str, str] | None:
     if spec.provider is None:
         return None
     return {"distribution": spec.provider.distribution, "version": spec.provider.version}
+
+
+def preset_data(preset: PresetRef | None) -> dict[str, Any]:
+    """The preset that a loss was made from, for its config; nothing if there is none."""
+    return {} if preset is None else {"preset": preset._asdict()}
+
+
+def preset_in(config: Mapping[str, Any]) -> PresetRef | None:
+    """The preset that the loss of a config was made from. It need not be known here.
+
+    Raises:
+        ConfigError: It is not what lossplug writes.
+    """
+    data = config.get("preset")
+    if data is None:
+        return None
+    if not (
+        isinstance(data, Mapping)
+        and set(data) == {"name", "version"}
+        and isinstance(data["name"], str)
+        and type(data["version"]) is int
+    ):
+        raise ConfigError(
+            "The preset in the config of a loss is not one that lossplug writes.",
+            expected="{'name': …, 'version': …}",
+            received=data,
+        )
+    return PresetRef(data["name"], data["version"])
 
 
 class Saved(NamedTuple):

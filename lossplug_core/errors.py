@@ -8,7 +8,7 @@ the nearest valid thing, the next step. The same facts are attributes, for progr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "AmbiguousLossError",
@@ -74,6 +74,15 @@ class LossplugError(Exception):
         self.nearest = tuple(nearest)
         self.fix = fix
         self.__dict__.update(facts)
+
+    def asked_by(self, place: str) -> Self:
+        """The same error, with who asked for what went wrong: a preset, say.
+
+        Args:
+            place: What it is, and where it stands.
+        """
+        self.args = (f"{self.args[0]}\n  Asked for by {place}.",)
+        return self
 
 
 class BackendError(LossplugError, ImportError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lossplug_core.spec import Provider
     from lossplug_core.testing.check import Check
 
-__all__ = ["HookCaller", "Hooks", "hookimpl", "hookspec"]
+__all__ = ["HookCaller", "Hooks", "hook_name", "hookimpl", "hookspec"]
 
 PROJECT = "lossplug"
 
@@ -33,14 +33,19 @@ class Hooks:
     """The hooks that there are."""
 
     @hookspec
-    def lossplug_veto(self, id: str, provider: Provider) -> str | None:
+    def lossplug_veto(
+        self, id: str, provider: Provider, ids: tuple[str, ...], formerly: tuple[str, ...]
+    ) -> str | None:
         """Forbid a loss.
 
-        Asked whenever a loss is looked up, before its plugin is imported.
+        Asked whenever a loss is looked up, before its plugin is imported: for its id, and then for
+        each id that it had.
 
         Args:
             id: `namespace/name`.
             provider: The distribution, version and entry point that would be used.
+            ids: The id that it has today, and the same with each of its aliases.
+            formerly: The ids that it had.
 
         Returns:
             The reason, a sentence for the user; None to allow the loss.
@@ -85,12 +90,25 @@ class Hooks:
         """
 
     @hookspec
+    def lossplug_index(self) -> Mapping[str, Sequence[str]]:  # type: ignore[empty-body]
+        """Tell of losses in packages that may not be installed, to say what to install.
+
+        Returns:
+            For the name of each distribution, the names of the losses in it.
+        """
+
+    @hookspec
     def lossplug_checks(self) -> Iterable[Check]:  # type: ignore[empty-body]
         """Add checks to the conformance kit.
 
         Returns:
             What `lossplug_core.testing.check` makes of functions.
         """
+
+
+def hook_name(provider: Provider) -> str:
+    """What the hook plugin of a distribution is called."""
+    return f"{provider.distribution}:{provider.entry_point}"
 
 
 class HookCaller:
@@ -102,20 +120,29 @@ class HookCaller:
         self.findings: list[Finding] = []
         self._callers: dict[str, list[tuple[str, Callable[..., list[Any]]]]] = {}
         self._lock = threading.RLock()
+        self._constant: set[str] = set()
 
     def load(self, providers: Iterable[Provider]) -> None:
         """Import and register the hook plugins of installed distributions."""
         for provider in providers:
-            name = f"{provider.distribution}:{provider.entry_point}"
+            name = hook_name(provider)
             try:
                 self.register(provider.load(), name)
             except (Exception, SystemExit) as error:
                 self._failed(name, "could not be loaded", error)
 
-    def register(self, plugin: object, name: str | None = None) -> None:
-        """Add one plugin: a module or object with `@hookimpl` methods."""
+    def register(self, plugin: object, name: str | None = None, *, constant: bool = False) -> None:
+        """Add one plugin: a module or object with `@hookimpl` methods.
+
+        Args:
+            plugin: The plugin.
+            name: What it is called.
+            constant: Whether it always gives the same answer to the same question.
+        """
         with self._lock:
-            self.manager.register(plugin, name)
+            registered = self.manager.register(plugin, name)
+            if constant and registered is not None:
+                self._constant.add(registered)
             self._callers.clear()
             try:
                 self.manager.check_pending()
@@ -123,16 +150,31 @@ class HookCaller:
                 self.manager.unregister(plugin)
                 raise
 
+    def unregister(self, name: str) -> None:
+        """Take a plugin out again, if it is there."""
+        with self._lock:
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+                self._callers.clear()
+
+    def may_change(self, *hooks: str) -> bool:
+        """Whether a plugin that implements one of these hooks may change its mind."""
+        return any(name not in self._constant for hook in hooks for name, _ in self._of(hook))
+
     def has(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""
         return bool(self._of(hook))
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:
         """The results of all plugins that have one, without those that fail."""
-        results = []
+        return [result for _, result in self.named(hook, **arguments)]
+
+    def named(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """As `call`, each result with the name of the plugin that gave it."""
+        results: list[tuple[str, Any]] = []
         for name, caller in self._of(hook):
             try:
-                results += caller(**arguments)
+                results += [(name, result) for result in caller(**arguments)]
             except Exception as error:
                 self._failed(name, f"failed in {hook}", error)
         return results
@@ -164,7 +206,15 @@ class HookCaller:
         fix = f"pip install --upgrade {distribution}, or LOSSPLUG_DISABLE={distribution}"
         if strict():
             raise BrokenPluginError(message, fix=fix, distribution=distribution) from error
-        finding = Finding("broken-hook", distribution, message, fix)
+        self._record(Finding("broken-hook", distribution, message, fix))
+
+    def leave_out(self, provider: Provider, why: str, fix: str) -> None:
+        """Record that a hook plugin is not used, and why."""
+        message = f"The hook plugin {hook_name(provider)!r} is not approved: {why}"
+        self._record(Finding("forbidden-hook", provider.distribution, message, fix))
+
+    def _record(self, finding: Finding) -> None:
         if finding not in self.findings:
             self.findings.append(finding)
-            warnings.warn(PluginWarning(f"{message}. It is left out. {fix}"), stacklevel=4)
+            message = f"{finding.problem}. It is left out. {finding.fix}"
+            warnings.warn(PluginWarning(message), stacklevel=5)

@@ -1,8 +1,4 @@
-"""A name turned into one spec, or into an error that says what to do.
-
-The ladder: an exact id; else, for a bare name, Keras's own loss; else the one plugin that has it.
-The order of installation plays no part.
-"""
+"""A name turned into one spec, or into an error that says what to do."""
 
 from __future__ import annotations
 
@@ -14,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from lossplug_core._backend import starting_keras
-from lossplug_core._failures import failure
-from lossplug_core._index import Index, Loser, Resolution, build
+from lossplug_core._failures import failure, not_allowed
+from lossplug_core._index import Index, Loser, Resolution, Start, build, target_of
 from lossplug_core._keras_table import KerasLoss
+from lossplug_core._ladder import by_name, climb, forbidden, may_change
 from lossplug_core.discovery import Entry, Finding, Scan, invalidate_caches
 from lossplug_core.errors import (
     BackendError,
@@ -28,8 +25,9 @@ from lossplug_core.errors import (
 from lossplug_core.existing import as_spec, is_made_of
 from lossplug_core.hooks import HookCaller
 from lossplug_core.migration import as_id
-from lossplug_core.names import KERAS, is_name_of, key, namespace_of, split
-from lossplug_core.settings import disabled_by, disabled_text, disabled_words, strict
+from lossplug_core.names import KERAS, key, split
+from lossplug_core.presets import Lead
+from lossplug_core.settings import disabled_text, strict
 from lossplug_core.spec import LossSpec, spec_of
 
 __all__ = ["Registry", "Resolution"]
@@ -38,7 +36,9 @@ __all__ = ["Registry", "Resolution"]
 class Registry:
     """What is installed, and how names find it. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start = HookCaller.load) -> None:
+        """Take what loads the hook plugins of an installation, and whatever else answers hooks."""
+        self._start = start
         self._index: Index | None = None
         self._lock = threading.RLock()
 
@@ -72,6 +72,33 @@ class Registry:
             raise self._failure(resolution, index)
         return resolution.winner
 
+    def lead(self, name: str) -> Lead | None:
+        """Where a preset of this name leads; None if there is no such preset.
+
+        Raises:
+            CatalogError: The preset leads to itself.
+        """
+        index = self._current()
+        if not index.hooks.has("lossplug_preset"):
+            return None
+        return self._resolve(name, index).lead
+
+    def permit(self, spec: LossSpec) -> None:
+        """Hold a loss against the rules, wherever its spec is from.
+
+        Raises:
+            ForbiddenLossError: It is a plugin's or Keras's own, and a rule forbids it.
+        """
+        index = self._current()
+        entry = index.entry_of(spec)
+        if entry is None:
+            return
+        memo = (entry, disabled_text())
+        if memo not in index.rules or may_change(index):
+            index.rules[memo] = forbidden(entry, index)
+        if rule := index.rules[memo]:
+            raise not_allowed(Loser(entry, rule, True))
+
     def resolve(self, identifier: str) -> Resolution:
         """Which loss a name means, and by which rule. Reads metadata only."""
         return self._resolve(identifier, self._current())
@@ -104,8 +131,7 @@ class Registry:
         Also that of an older function or class that a plugin installs as it is.
         """
         spec = spec_of(function)
-        place = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
-        entry = self._current().by_target.get(place)
+        entry = self._current().by_target.get(target_of(function))
         if entry is None or entry.namespace == KERAS:
             return spec
         installed = self.find(entry.id)
@@ -141,7 +167,7 @@ class Registry:
             with self._lock:
                 index = self._index
                 if index is None:
-                    index = self._index = build()
+                    index = self._index = build(self._start)
         return index
 
     def _resolve(self, identifier: str, index: Index) -> Resolution:
@@ -152,47 +178,15 @@ class Registry:
                 received=identifier,
                 fix="`lossplug list` shows what is installed.",
             )
-        # Vetoes may change their mind at any time; without any, an answer stands.
+        # Hooks may change their mind at any time; without any, an answer stands.
         memo = (identifier, disabled_text())
         resolution = index.resolved.get(memo)
-        if resolution is None or index.hooks.has("lossplug_veto"):
-            resolution = index.resolved[memo] = self._climb(identifier, index)
+        if resolution is None or may_change(index):
+            resolution = index.resolved[memo] = climb(identifier, index)
         return resolution
 
-    def _climb(self, identifier: str, index: Index) -> Resolution:
-        namespace, name = split(identifier)
-        candidates, formerly = index.candidates(namespace, name)
-        asked = identifier if formerly else None
-        rules = {entry: self._forbidden(entry, index, asked) for entry in candidates}
-        allowed = [entry for entry, rule in rules.items() if rule is None]
-        winner, rule, lost = _choose(namespace, allowed, formerly)
-        if not allowed:
-            rule = "every loss of this name is forbidden" if rules else "no loss has this name"
-        losers = [Loser(entry, lost) for entry in allowed if entry is not winner]
-        losers += [Loser(entry, rule, True) for entry, rule in rules.items() if rule is not None]
-        return Resolution(identifier, winner, rule, tuple(losers), formerly and bool(rules))
-
     def _allowed(self, index: Index) -> list[Entry]:
-        return [entry for entry in index.entries() if self._forbidden(entry, index) is None]
-
-    def _forbidden(self, entry: Entry, index: Index, asked: str | None = None) -> str | None:
-        """The rule against an entry, or None. Nothing is imported to find it.
-
-        A rule against an id that the loss had is one against the loss: it does not get rid of it
-        by a change of names. A rule against all of a former namespace counts if it is asked for
-        by that.
-        """
-        provider = entry.provider
-        for name in (entry.name, *entry.aliases):
-            if word := disabled_by(entry.namespace, name, provider.distribution):
-                return f"LOSSPLUG_DISABLE={word}"
-        for old in entry.formerly:
-            if word := _disabled_formerly(old, asked):
-                return f"LOSSPLUG_DISABLE={word}"
-        for id in (entry.id, *entry.formerly):
-            for reason in index.hooks.call("lossplug_veto", id=id, provider=provider):
-                return f"veto: {reason}"
-        return None
+        return [entry for entry in index.entries() if forbidden(entry, index) is None]
 
     def _load(self, entry: Entry, index: Index) -> LossSpec:
         spec = index.specs.get(entry)
@@ -217,34 +211,21 @@ class Registry:
         return index.specs.setdefault(entry, spec)
 
     def _failure(self, resolution: Resolution, index: Index) -> LossplugError:
-        return failure(resolution, self._allowed(index), index.scan.findings)
+        lead = resolution.lead
+        if lead is not None:
+            if not isinstance(lead.loss, str):
+                return _is_combination(lead)
+            resolution = by_name(lead.loss, index)
+        known = index.hooks.call("lossplug_index")
+        error = failure(resolution, self._allowed(index), index.scan.findings, known)
+        return error if lead is None else error.asked_by(lead.text)
 
 
-def _disabled_formerly(old: str, asked: str | None) -> str | None:
-    """The word of `LOSSPLUG_DISABLE` against an id that a loss had, or None."""
-    for word in disabled_words():
-        if split(word)[0] is not None:
-            against = is_name_of(word, old)
-        else:
-            against = asked is not None and is_name_of(asked, old)
-            against = against and namespace_of(word) == split(old)[0]
-        if against:
-            return word
-    return None
-
-
-def _choose(
-    namespace: str | None, allowed: list[Entry], formerly: bool
-) -> tuple[Entry | None, str, str]:
-    """Who wins among the allowed candidates, by which rule, and why the others lose."""
-    if formerly and len(allowed) == 1:
-        return allowed[0], "the only loss that had this name", ""
-    keras = [entry for entry in allowed if entry.namespace == KERAS]
-    if namespace is None and keras:
-        return keras[0], "Keras's own loss of this name", "Keras's own loss comes first"
-    if len(allowed) == 1:
-        return allowed[0], "the exact id" if namespace else "the only loss of this name", ""
-    return None, "several losses have this name", "no rule prefers it"
+def _is_combination(lead: Lead) -> IdentifierError:
+    return IdentifierError(
+        f"{lead.text[:1].upper()}{lead.text[1:]} is a combination, which no single loss describes.",
+        fix=f"get_loss({lead.ref.name!r})",
+    )
 
 
 def _import_spec(entry: Entry, row: KerasLoss | None) -> LossSpec:

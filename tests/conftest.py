@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import lossplug_core
+
+# A developer may have a catalogue: what is tested is not their policy. Processes inherit it.
+os.environ["LOSSPLUG_CATALOG"] = "off"
 
 LOSS = """
 from lossplug_core import NonNegative, loss

@@ -8,6 +8,8 @@ from typing import Any, overload
 import keras
 
 from lossplug_core._app import registry
+from lossplug_core._keras_table import of_class
+from lossplug_core.bridge.of_presets import inside, warnings_of
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.plugin_loss import PluginLoss
 from lossplug_core.bridge.telling import warn
@@ -15,6 +17,7 @@ from lossplug_core.errors import ConfigError, IdentifierError, ParameterError
 from lossplug_core.migration import former_id, warning_for
 from lossplug_core.names import KERAS
 from lossplug_core.params import parameters_of, validate
+from lossplug_core.presets import Lead, PresetRef
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import LossSpec
 
@@ -52,9 +55,9 @@ def get_loss(
 
     Args:
         identifier: A name in any spelling (`"focal"`, `"FocalLoss"`, `"imbalance/focal"`,
-            `"mse"`); a dict `{"name": …, "params": …}`, or one of Keras's with `class_name` and
-            `config`; a function marked `@loss` or its spec; a loss object, which is returned as it
-            is; or None.
+            `"mse"`), also that of a catalogue's preset; a dict `{"name": …, "params": …}`, or one
+            of Keras's with `class_name` and `config`; a function marked `@loss` or its spec; a loss
+            object, which is returned as it is; or None.
         convention: The name of a well-known implementation to agree with; its parameters replace
             the defaults.
         reduction: How the values of a batch become one: as in `keras.losses.Loss`.
@@ -66,7 +69,8 @@ def get_loss(
             schedule of `lossplug_core.schedules`.
 
     Returns:
-        A `keras.losses.Loss`; None for None. Keras's own losses come as Keras's own objects.
+        A `keras.losses.Loss`; None for None. Keras's own losses come as Keras's own objects,
+        unless a preset leads to them: it is saved with the loss.
 
     Raises:
         UnknownLossError: No installed loss has this name.
@@ -76,6 +80,7 @@ def get_loss(
         BrokenPluginError: Its plugin cannot be imported.
         ParameterError: A parameter is unknown, missing, of the wrong type, or out of bounds.
         ConfigError: The dict does not describe a loss.
+        CatalogError: A catalogue cannot be read, or a preset leads to itself.
         IdentifierError: The identifier is none of these.
 
     Example:
@@ -98,9 +103,12 @@ def get_loss(
                 received=given,
                 parameter=next(iter(given)),
             )
+        _permit_own(identifier)
         return identifier
     if isinstance(identifier, Mapping):
         return _from_mapping(identifier, given)
+    if isinstance(identifier, str) and (lead := registry.lead(identifier)) is not None:
+        return _from_preset(lead, given)
     spec = _spec(identifier)
     formerly = former_id(identifier, spec) if isinstance(identifier, str) else None
     return _build(spec, convention, parameters, options, formerly)
@@ -141,21 +149,52 @@ def _spec(identifier: Any) -> LossSpec:
     )
 
 
+def _permit_own(loss: keras.losses.Loss | None) -> None:
+    """Hold an object of Keras's own against the rules; a plugin's was, when it was built."""
+    row = None if loss is None else of_class(type(loss).__name__)
+    if row is not None and type(loss) is getattr(keras.losses, row.class_name, None):
+        registry.find(f"{KERAS}/{row.name}")
+
+
+def _from_preset(lead: Lead, given: Mapping[str, Any]) -> keras.losses.Loss:
+    """What a preset leads to, with further parameters over its own."""
+    with inside(lead):
+        for warning in warnings_of(lead):
+            warn(warning)
+        if isinstance(lead.loss, Mapping):
+            from lossplug_core.bridge.combined import from_mapping
+
+            table = dict(lead.loss)
+            table |= {"name": given["name"]} if "name" in given else {}
+            arguments = {**lead.arguments, **given}
+            arguments.pop("name", None)
+            _refuse(arguments, "A combination has its parameters already.")
+            return from_mapping(table, preset=lead.ref)
+        arguments = {**lead.arguments, **given}
+        convention = arguments.pop("convention", None)
+        options = {name: arguments.pop(name, default) for name, default in DEFAULTS.items()}
+        spec = registry.find(lead.loss)
+        formerly = former_id(lead.loss, spec)
+        return _build(spec, convention, arguments, options, formerly, lead.ref)
+
+
 def _build(
     spec: LossSpec,
     convention: str | None,
     parameters: Mapping[str, Any],
     options: Mapping[str, Any],
     formerly: str | None,
+    preset: PresetRef | None = None,
 ) -> keras.losses.Loss:
     if spec.namespace != KERAS:
-        loss = PluginLoss(spec, parameters, convention=convention, **options)
+        loss = PluginLoss(spec, parameters, convention=convention, preset=preset, **options)
         warn(warning_for(spec, formerly=formerly))
         return loss
     complete = validate(spec, parameters, convention=convention)
     check_options(**options)
-    if options["global_batch"] or any(isinstance(value, Schedule) for value in complete.values()):
-        return PluginLoss(spec, complete, **options)
+    changes = any(isinstance(value, Schedule) for value in complete.values())
+    if options["global_batch"] or changes or preset is not None:
+        return PluginLoss(spec, complete, preset=preset, **options)
     own = {key: options[key] for key in ("name", "dtype") if options[key] is not None}
     own["reduction"] = options["reduction"]
     try:
@@ -217,9 +256,11 @@ def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> k
     custom: Any = keras.saving.get_custom_objects().get(str(config.get("registered_name")))
     if isinstance(custom, type) and issubclass(custom, keras.losses.Loss):
         _refuse(given, "A saved loss has its parameters already.")
+        registry.identify(custom)  # a plugin's class obeys the rules for its loss
         return keras.losses.deserialize(dict(config))
     # The module that a config may name is never imported: the class's name must be enough.
-    return _again(class_name, {**inner, **given})
+    own = str(config.get("module") or "").partition(".")[0] == KERAS and of_class(str(class_name))
+    return _again(f"{KERAS}/{class_name}" if own else class_name, {**inner, **given})
 
 
 def _refuse(given: Mapping[str, Any], what: str) -> None:

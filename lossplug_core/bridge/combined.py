@@ -19,7 +19,9 @@ from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.telling import together
 from lossplug_core.bridge.weighting import Weighted, weighting_data, weighting_of
 from lossplug_core.bridge.weights import LossWeights
+from lossplug_core.config import preset_data, preset_in
 from lossplug_core.errors import ConfigError, DataError, ParameterError
+from lossplug_core.presets import PresetRef
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import MAIN_TARGET
 
@@ -40,15 +42,22 @@ class CombinedLoss(StatefulLoss):
         weighting: How weights are found in training: `"uncertainty"`, `"dwa"`, `"ema"`, or a dict
             with a `name` and its arguments. None leaves them as they are given.
         name: Its name in Keras's logs.
+        preset: The preset that it is made from, if it is.
 
     Raises:
         ParameterError: There are no parts, or two have one name.
     """
 
     def __init__(
-        self, parts: Sequence[Part], *, weighting: Any = None, name: str = "combined"
+        self,
+        parts: Sequence[Part],
+        *,
+        weighting: Any = None,
+        name: str = "combined",
+        preset: PresetRef | None = None,
     ) -> None:
         super().__init__(name=name)
+        self.preset = preset
         self.parts = tuple(parts)
         if not self.parts:
             raise ParameterError(
@@ -149,6 +158,7 @@ class CombinedLoss(StatefulLoss):
             ],
             "weighting": weighting_data(self.weighting),
             "name": self.name,
+            **preset_data(self.preset),
         }
 
     @classmethod
@@ -160,9 +170,13 @@ class CombinedLoss(StatefulLoss):
         """
         if not isinstance(config.get("parts"), list):
             raise ConfigError("The config of a combined loss has no parts.", received=config)
-        return combine(
-            config["parts"], weighting=config.get("weighting"), name=config.get("name", "combined")
-        )
+        with together():
+            return cls(
+                read_parts(config["parts"]),
+                weighting=config.get("weighting"),
+                name=config.get("name", "combined"),
+                preset=preset_in(config),
+            )
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.name}: {part.weight!r}" for part in self.parts)
@@ -235,7 +249,7 @@ def combine(parts: Any, *, weighting: Any = None, name: str = "combined") -> Com
         return CombinedLoss(read_parts(parts), weighting=weighting, name=name)
 
 
-def from_mapping(config: Mapping[str, Any]) -> CombinedLoss:
+def from_mapping(config: Mapping[str, Any], preset: PresetRef | None = None) -> CombinedLoss:
     """The combination of `{"combine": parts, "weighting": …, "name": …}`."""
     if unknown := sorted(set(config) - {"combine", "weighting", "name"}):
         raise ConfigError(
@@ -244,7 +258,8 @@ def from_mapping(config: Mapping[str, Any]) -> CombinedLoss:
             received=unknown[0],
         )
     arguments = {key: config[key] for key in ("weighting", "name") if key in config}
-    return combine(config["combine"], **arguments)
+    with together():
+        return CombinedLoss(read_parts(config["combine"]), preset=preset, **arguments)
 
 
 def _over_classes(loss: keras.losses.Loss) -> bool:

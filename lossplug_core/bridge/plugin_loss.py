@@ -20,10 +20,11 @@ from lossplug_core.bridge.replicas import over_whole_batch, several_replicas
 from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.targets import marked, prepare
 from lossplug_core.bridge.telling import warn
-from lossplug_core.config import read, written_by
+from lossplug_core.config import preset_data, preset_in, read, written_by
 from lossplug_core.errors import ParameterError, PluginWarning, UntrainedLossError
 from lossplug_core.names import KERAS
 from lossplug_core.params import coerce, differs, dump, parameters_of, validate
+from lossplug_core.presets import PresetRef
 from lossplug_core.schedules import Schedule
 from lossplug_core.spec import OPTIONS, LossSpec
 
@@ -44,9 +45,11 @@ class PluginLoss(StatefulLoss):
         name: As in `keras.losses.Loss`; the loss's own name if None.
         dtype: As in `keras.losses.Loss`; Keras's `floatx` if None.
         global_batch: Whether it sees the samples of all replicas, if there are several.
+        preset: The preset that it is made from, if it is.
 
     Raises:
         ParameterError: A parameter is unknown, missing, of the wrong type, or out of bounds.
+        ForbiddenLossError: A rule forbids the loss.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class PluginLoss(StatefulLoss):
         name: str | None = None,
         dtype: Any = None,
         global_batch: bool = False,
+        preset: PresetRef | None = None,
     ) -> None:
+        registry.permit(spec)
         parameters = validate(spec, parameters, convention=convention)
         check_options(reduction, name, dtype, global_batch)
         try:
@@ -72,6 +77,7 @@ class PluginLoss(StatefulLoss):
             ) from error
         self.spec = spec
         self.global_batch = global_batch
+        self.preset = preset
         self._configure(parameters)
         registry.hooks.call("lossplug_loss_built", loss=self)
 
@@ -253,6 +259,7 @@ class PluginLoss(StatefulLoss):
             "dtype": self.dtype,
             "name": self.name,
             **({"global_batch": True} if self.global_batch else {}),
+            **preset_data(self.preset),
         }
 
     @classmethod
@@ -266,7 +273,7 @@ class PluginLoss(StatefulLoss):
             LossNotInstalledError: The plugin is not installed.
         """
         saved = read(config, registry)
-        loss = cls(saved.spec, saved.parameters, **saved.options)
+        loss = cls(saved.spec, saved.parameters, preset=preset_in(config), **saved.options)
         warn(saved.warning)
         return loss
 
@@ -280,7 +287,7 @@ class PluginLoss(StatefulLoss):
         return f"<{type(self).__name__} {self.spec.id}({differing}) from {provider}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        common = {option: getattr(self, option) for option in OPTIONS}
+        common = {option: getattr(self, option) for option in (*OPTIONS, "preset")}
         made_of = (self.spec.function, self.spec.id, dict(self.parameters), common)
         return _rebuild, made_of, self.values()
 

@@ -10,14 +10,15 @@ forbids.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lossplug_core.catalog.reading import Layer, find_project_file, from_mapping, read
 from lossplug_core.errors import CatalogError
-from lossplug_core.hooks import HookCaller, hookimpl
+from lossplug_core.hooks import HookCaller, hook_name, hookimpl
 from lossplug_core.names import is_name_of, key, namespace_of, normalized
 from lossplug_core.settings import switches_off
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from lossplug_core.catalog.model import Preset
     from lossplug_core.spec import Provider
 
-__all__ = ["Catalogue", "NamedPreset", "activate", "layers", "within"]
+__all__ = ["NAME", "Catalogue", "NamedPreset", "activate", "layers", "within"]
+
+NAME = "the catalogue"
+"""What the catalogue is called among the hook plugins."""
 
 VARIABLE = "LOSSPLUG_CATALOG"
 _OFF = ("", "0", "none", "off")
@@ -69,9 +73,16 @@ class Catalogue:
         }
 
     @hookimpl
-    def lossplug_veto(self, id: str, provider: Provider) -> str | None:
+    def lossplug_veto(
+        self, id: str, provider: Provider, ids: tuple[str, ...], formerly: tuple[str, ...]
+    ) -> str | None:
         """Why a loss is forbidden, or None."""
-        return next(self.reasons(id, provider), None)
+        return next(self.reasons(id, provider, ids, formerly), None) if id in ids else None
+
+    @hookimpl
+    def lossplug_index(self) -> Mapping[str, Sequence[str]]:
+        """Losses of distributions that may not be installed."""
+        return self.index
 
     @hookimpl
     def lossplug_preset(self, name: str) -> NamedPreset | None:
@@ -87,23 +98,58 @@ class Catalogue:
                     return word
         return None
 
-    def reasons(self, id: str, provider: Provider) -> Iterator[str]:
-        """All that is against a loss, with the place that says so."""
-        namespace, _, name = id.rpartition("/")
+    def reasons(
+        self, id: str, provider: Provider, ids: Sequence[str] = (), formerly: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """All that is against a loss, with the place that says so.
+
+        Args:
+            id: Its id.
+            provider: Where it would come from.
+            ids: Its ids, under all the names that it has.
+            formerly: The ids that it had. To deny one of them is to deny the loss; to allow one is
+                not to allow it, since any plugin may say that it had an id.
+        """
+        names = (id, *ids)
         distribution = normalized(provider.distribution)
         for layer in self.layers:
             policy = layer.content.policy
             for word in policy.deny:
-                if switches_off(word, namespace, name, distribution):
+                old = "/" in word and any(is_name_of(word, former) for former in formerly)
+                if old or _is_about(word, names, distribution):
                     yield f"{layer.place('policy', 'deny')} denies {word!r}"
             if policy.allow is not None and not any(
-                switches_off(word, namespace, name, distribution) for word in policy.allow
+                _is_about(word, names, distribution) for word in policy.allow
             ):
                 yield f"{layer.place('policy', 'allow')} does not allow it"
+        yield from (reason for reason, _ in self._wrong_versions(provider))
+
+    def denies_hooks(self, provider: Provider) -> bool:
+        """Whether a distribution is denied as a whole, so that its hooks are not loaded either.
+
+        To allow losses says nothing about hooks: what forbids losses may itself be a hook plugin.
+        """
+        distribution = normalized(provider.distribution)
+        words = (word for layer in self.layers for word in layer.content.policy.deny)
+        return any(
+            "/" not in word and normalized(word) in (distribution, namespace_of(distribution))
+            for word in words
+        )
+
+    def wrong_version(self, provider: Provider) -> tuple[str, str] | None:
+        """Why a distribution is not of an approved version, and what to do; None if it is."""
+        return next(self._wrong_versions(provider), None)
+
+    def _wrong_versions(self, provider: Provider) -> Iterator[tuple[str, str]]:
+        distribution = normalized(provider.distribution)
+        for layer in self.layers:
             for required, versions in layer.content.requires.items():
                 if normalized(required) == distribution and not within(provider.version, versions):
-                    place = layer.place("requires", required)
-                    yield f"{place} requires {required} {versions}, and {provider.version} is here"
+                    yield (
+                        f"{layer.place('requires', required)} requires {required} {versions}, "
+                        f"and {provider.version} is here",
+                        f"pip install {shlex.quote(required + versions)}",
+                    )
 
     def is_about(self, word: str, id: str) -> bool:
         """Whether a word of `prefer` means a loss."""
@@ -112,27 +158,79 @@ class Catalogue:
         return namespace_of(word) == id.rpartition("/")[0]
 
 
-def activate(hooks: HookCaller) -> Catalogue:
-    """Read the catalogues of this process, and let them answer the registry's questions."""
-    catalogue = Catalogue(layers(hooks))
-    if catalogue.layers:
-        hooks.register(catalogue, "the catalogue")
-    return catalogue
+def activate(hooks: HookCaller, plugins: Iterable[Provider]) -> None:
+    """Read the catalogues of this process, and let them answer the registry's questions.
+
+    Those outside of plugins are read first, so that hook plugins that they deny are not imported.
+
+    Args:
+        hooks: Where the catalogue will answer.
+        plugins: The hook plugins that are installed.
+
+    Raises:
+        CatalogError: A catalogue cannot be read: then nothing is looked up.
+    """
+    plugins = tuple(plugins)
+    own = Catalogue(_own_layers())
+    hooks.load(plugin for plugin in plugins if not _kept_out(plugin, own, hooks))
+    catalogue = Catalogue((*_given_layers(hooks), *own.layers))
+    if not catalogue.layers:
+        return
+    if len(catalogue.layers) > len(own.layers):
+        for plugin in plugins:
+            if _kept_out(plugin, catalogue, hooks):
+                hooks.unregister(hook_name(plugin))
+    hooks.register(catalogue, NAME, constant=True)
+
+
+def _kept_out(plugin: Provider, catalogue: Catalogue, hooks: HookCaller) -> bool:
+    """Whether a catalogue is against a hook plugin. One that it wants otherwise is a finding."""
+    if catalogue.denies_hooks(plugin):
+        return True
+    wrong = catalogue.wrong_version(plugin)
+    if wrong is not None:
+        hooks.leave_out(plugin, *wrong)
+    return wrong is not None
 
 
 def layers(hooks: HookCaller | None = None, folder: Path | None = None) -> Iterator[Layer]:
     """The layers, the organisation's first and the project's last.
 
+    Args:
+        hooks: Who is asked for organisations' catalogues; None leaves them out.
+        folder: Where the project's is looked for; the working directory if None.
+
     Raises:
         CatalogError: One of them cannot be read.
     """
     if hooks is not None:
-        for given in hooks.call("lossplug_catalog"):
-            yield _given(given)
+        yield from _given_layers(hooks)
+    yield from _own_layers(folder)
+
+
+def _given_layers(hooks: HookCaller) -> Iterator[Layer]:
+    """The catalogues of hook plugins, in the order of their names."""
+    for name, given in sorted(hooks.named("lossplug_catalog"), key=lambda pair: pair[0]):
+        if isinstance(given, Mapping):
+            yield from_mapping(given, f"the hook plugin {name}")
+        elif isinstance(given, (str, os.PathLike)):
+            yield read(Path(given))
+        else:
+            raise CatalogError(
+                f"The hook plugin {name} gives no catalogue.",
+                expected="the path of a TOML file, or a mapping",
+                received=given,
+                path=name,
+                line=None,
+            )
+
+
+def _own_layers(folder: Path | None = None) -> Iterator[Layer]:
+    """The catalogues that `LOSSPLUG_CATALOG` names, and the project's."""
     text = os.environ.get(VARIABLE)
     if text is not None and text.strip().casefold() in _OFF:
         return
-    seen = set()
+    seen: list[Path] = []
     for word in (text or "").split(os.pathsep):
         if word.strip():
             path = Path(word.strip()).expanduser()
@@ -144,18 +242,31 @@ def layers(hooks: HookCaller | None = None, folder: Path | None = None) -> Itera
                     path=str(path),
                     line=None,
                 )
-            seen.add(path.resolve())
+            seen.append(path)
             yield read(path)
-    project = find_project_file(folder or Path.cwd())
-    if project is not None and project.resolve() not in seen:
+    project = _project_file(folder)
+    if project is not None and not any(_is_same(project, path) for path in seen):
         yield read(project)
 
 
-def _given(given: Any) -> Layer:
-    """The catalogue of a hook plugin: a path, or a mapping as TOML would be."""
-    if isinstance(given, Mapping):
-        return from_mapping(given, str(given.get("name") or "a hook plugin"))
-    return read(Path(given))
+def _project_file(folder: Path | None) -> Path | None:
+    try:
+        return find_project_file(folder or Path.cwd())
+    except FileNotFoundError:  # the working directory is gone
+        return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _is_about(word: str, ids: Iterable[str], distribution: str) -> bool:
+    """Whether a distribution, a namespace or an id means a loss."""
+    parts = (id.rpartition("/") for id in ids)
+    return any(switches_off(word, namespace, name, distribution) for namespace, _, name in parts)
 
 
 def within(version: str, versions: str) -> bool:

@@ -41,19 +41,30 @@ class Layer(NamedTuple):
 
     def place(self, *key: str) -> str:
         """Where something in it stands, `path:line`."""
-        line = line_of(key, self.lines)
-        return self.source if line is None else f"{self.source}:{line}"
+        return _place(self.source, self.line(*key))
+
+    def line(self, *key: str) -> int | None:
+        """The line of something in it, or of the nearest thing around that."""
+        return line_of(key, self.lines)
 
 
 def find_project_file(folder: Path) -> Path | None:
     """The catalogue of the project that a folder is in: the nearest one, upwards."""
     for parent in (folder, *folder.parents):
         own, shared = (parent / name for name in NAMES)
-        if own.is_file():
+        if _is_there(own):
             return own
-        if shared.is_file() and _in_pyproject(shared):
+        if _is_there(shared) and _in_pyproject(shared):
             return shared
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, or a link that should lead to one: a lost policy is an error."""
+    try:
+        return path.is_file() or (path.is_symlink() and not path.is_dir())
+    except PermissionError:
+        return False
 
 
 def read(path: Path) -> Layer:
@@ -157,7 +168,9 @@ def _text(path: Path) -> str:
 def _in_pyproject(path: Path) -> bool:
     """Whether a pyproject has a catalogue. One that cannot be read is somebody else's business."""
     try:
-        return bool(_table_of(tomllib.loads(_text(path))))
+        text = _text(path)
+        # Most are nobody's catalogue, and need not be parsed at each start.
+        return _TABLE[-1] in text and bool(_table_of(tomllib.loads(text)))
     except (CatalogError, tomllib.TOMLDecodeError, RecursionError):
         return False
 
