@@ -64,8 +64,9 @@ def picture_of(
     varied: str | None,
     settings: Sequence[Mapping[str, Any]],
     *,
-    span: tuple[float | None, float | None],
-    target: float,
+    span: tuple[float | None, float | None] = (None, None),
+    target: float = 0.0,
+    points: int | None = None,
 ) -> Picture:
     """Compute a loss for each value of a parameter.
 
@@ -75,6 +76,7 @@ def picture_of(
         settings: All parameters, for each of its values.
         span: From where to where; None is the view's own.
         target: The target, for a loss of values.
+        points: At how many points; None is as many as a picture needs.
 
     Raises:
         LossplugError: There is no picture for such a loss, or not one for all settings.
@@ -87,7 +89,7 @@ def picture_of(
             fix="Draw one picture for each.",
         )
     curves = [
-        _curve(spec, setting, varied, case, span=_span(span, view))
+        _curve(spec, setting, varied, case, span=_span(span, view), points=points)
         for setting, view in zip(settings, views, strict=True)
         for case in view.cases
     ]
@@ -109,6 +111,7 @@ def _curve(
     case: Case,
     *,
     span: tuple[float, float],
+    points: int | None,
 ) -> Curve:
     loss = get_loss(spec.id, reduction=None, **parameters)
 
@@ -116,7 +119,8 @@ def _curve(
         with in_phase(training=False):
             return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
 
-    at = np.linspace(*span, _POINTS_ALONE if case.alone else _POINTS, dtype="float32")
+    enough = _POINTS_ALONE if case.alone else _POINTS
+    at = np.linspace(*span, points or enough, dtype="float32")
     if case.alone:
         values, gradient = _one_by_one(function, at, mean=case.mean)
     else:

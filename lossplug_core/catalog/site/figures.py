@@ -1,0 +1,166 @@
+"""The numbers behind an interactive picture: a loss, as it is and with each parameter moved.
+
+One parameter moves at a time, the others stay as they are: all that a page can show was computed
+by the installed code.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lossplug_core.catalog.site.moves import Move, example_of, move_of
+from lossplug_core.errors import LossplugError
+from lossplug_core.params import REQUIRED, dump, parameters_of, validate
+from lossplug_core.portrait.curves import Picture, picture_of
+from lossplug_core.portrait.views import NoPictureError, check_drawable, view_of
+from lossplug_core.spec import LossSpec
+
+__all__ = ["figure_of"]
+
+_POINTS, _POINTS_ALONE = 81, 49
+"""At how many points: fewer where each is a batch of its own, which takes long."""
+
+_DIGITS = 4
+_TARGET = 1.0
+"""The target of losses of real values: some are not defined for a target of 0."""
+
+
+def figure_of(
+    spec: LossSpec, given: Mapping[str, Any], *, convention: str | None = None
+) -> dict[str, Any]:
+    """What a page needs to draw a loss.
+
+    Args:
+        spec: The loss.
+        given: Parameters that are not the defaults.
+        convention: A convention of the loss, whose parameters replace the defaults.
+
+    Returns:
+        The axis, its points, the curves, and for each parameter the curves with other values; all
+        numbers with four digits, and None for those that are not finite.
+
+    Raises:
+        LossplugError: There is no picture of it.
+    """
+    check_drawable(spec)
+    examples = _examples(spec, given)
+    wanted = {**examples, **given}
+    if "from_logits" in parameters_of(spec) and "from_logits" not in given:
+        wanted["from_logits"] = True
+    setting = validate(spec, wanted, convention=convention)
+    picture = _picture(spec, setting)
+    curves = _numbers(picture)
+    if not any(value is not None for curve in curves for value in curve["loss"]):
+        raise NoPictureError(f"{spec.id!r} has no finite value over {picture.view.axis}.")
+    moves = [*_moves(spec, setting, picture, curves)]
+    return {
+        "axis": picture.view.axis,
+        "unit": picture.view.unit,
+        "cases": [curve.label for curve in picture.curves],
+        "at": [_short(x) for x in picture.curves[0].at],
+        "curves": curves,
+        "fixed": _texts(spec, setting),
+        "examples": sorted(examples),
+        "moves": [move for move in moves if "values" in move],
+        "without_effect": [move["name"] for move in moves if "values" not in move],
+    }
+
+
+def _examples(spec: LossSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the parameters that have no default, so that there is something to see."""
+    missing = (p for name, p in parameters_of(spec).items() if p.required and name not in given)
+    found = {parameter.name: example_of(parameter) for parameter in missing}
+    return {name: value for name, value in found.items() if value is not REQUIRED}
+
+
+def _picture(spec: LossSpec, setting: Mapping[str, Any]) -> Picture:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return picture_of(spec, None, [setting], target=_TARGET, points=_points(spec, setting))
+        except LossplugError:
+            raise
+        except Exception as error:  # what a loss does with numbers is its own business
+            raise NoPictureError(
+                f"{spec.id!r} failed on the numbers of its picture: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _points(spec: LossSpec, setting: Mapping[str, Any]) -> int:
+    alone = any(case.alone for case in view_of(spec, setting, _TARGET).cases)
+    return _POINTS_ALONE if alone else _POINTS
+
+
+def _moves(
+    spec: LossSpec, setting: Mapping[str, Any], picture: Picture, curves: Sequence[Any]
+) -> Iterator[dict[str, Any]]:
+    """Each parameter that can move; without values if the curves stay as they are."""
+    for name, parameter in parameters_of(spec).items():
+        move = move_of(parameter, setting.get(name)) if name in setting else None
+        if move is None or name == "from_logits":
+            continue
+        positions = [*_positions(spec, setting, move, picture)]
+        others = [position["curves"] for position in positions]
+        if not others:
+            continue
+        if all(other == curves for other in others):
+            yield {"name": name}
+            continue
+        yield {
+            "name": name,
+            "number": move.is_number,
+            "values": [position["text"] for position in positions],
+            "start": next(i for i, position in enumerate(positions) if position["is_start"]),
+            "curves": others,
+        }
+
+
+def _positions(
+    spec: LossSpec, setting: Mapping[str, Any], move: Move, picture: Picture
+) -> Iterator[dict[str, Any]]:
+    """The curves for each value that the loss accepts, and that leaves the axis what it is."""
+    for value in move.values:
+        try:
+            moved = validate(spec, {**setting, move.name: value})
+            other = _picture(spec, moved)
+        except LossplugError:
+            continue
+        if other.view.axis == picture.view.axis and len(other.curves) == len(picture.curves):
+            yield {
+                "text": repr(value) if isinstance(value, str) else _text(spec, move.name, value),
+                "curves": _numbers(other),
+                "is_start": moved[move.name] == setting[move.name],
+            }
+
+
+def _numbers(picture: Picture) -> list[dict[str, list[float | None]]]:
+    return [
+        {
+            "loss": [_short(value) for value in curve.loss],
+            "gradient": [_short(value) for value in curve.gradient],
+        }
+        for curve in picture.curves
+    ]
+
+
+def _short(number: Any) -> float | None:
+    """A number with the digits that one can see; None if it is not finite."""
+    number = float(number)
+    if not math.isfinite(number):
+        return None
+    rounded = float(f"{number:.{_DIGITS}g}")
+    return int(rounded) if rounded == int(rounded) and abs(rounded) < 1e9 else rounded
+
+
+def _texts(spec: LossSpec, setting: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(spec, name, value) for name, value in setting.items()}
+
+
+def _text(spec: LossSpec, name: str, value: Any) -> str:
+    """A value as one writes it in Python."""
+    return repr(dump(spec, {name: value})[name])
