@@ -18,6 +18,7 @@ from lossplug_core.errors import BrokenPluginError, PluginWarning
 from lossplug_core.settings import strict
 
 if TYPE_CHECKING:
+    from lossplug_core.events import Event
     from lossplug_core.spec import Provider
     from lossplug_core.testing.check import Check
 
@@ -57,6 +58,14 @@ class Hooks:
 
         Args:
             loss: The `keras.losses.Loss`.
+        """
+
+    @hookspec
+    def lossplug_event(self, event: Event) -> None:
+        """Observe what happens to losses, for an audit.
+
+        Args:
+            event: What happened; it is also logged, by the logger `lossplug.audit`.
         """
 
     @hookspec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +18,12 @@ from lossplug_core.discovery import Entry, Finding, Scan, invalidate_caches
 from lossplug_core.errors import (
     BackendError,
     BrokenPluginError,
+    ForbiddenLossError,
     IdentifierError,
     LossplugError,
     PluginWarning,
 )
+from lossplug_core.events import Event, emit, is_heard
 from lossplug_core.existing import as_spec, is_made_of
 from lossplug_core.hooks import HookCaller
 from lossplug_core.migration import as_id
@@ -48,6 +50,20 @@ class Registry:
             invalidate_caches()
             self._index = None
 
+    @contextmanager
+    def started_by(self, start: Start) -> Iterator[None]:
+        """For a moment, let others answer hooks than those of this process: to try a catalogue.
+
+        All threads see it.
+        """
+        own, self._start = self._start, start
+        self.refresh()
+        try:
+            yield
+        finally:
+            self._start = own
+            self.refresh()
+
     def find(self, identifier: str) -> LossSpec:
         """The spec of a loss. Its plugin's module is imported, Keras is not.
 
@@ -69,7 +85,10 @@ class Registry:
         index = self._current()
         resolution = self._resolve(identifier, index)
         if resolution.winner is None:
-            raise self._failure(resolution, index)
+            error = self._failure(resolution, index)
+            if isinstance(error, ForbiddenLossError):
+                _record(error, index, resolution.lead)
+            raise error
         return resolution.winner
 
     def lead(self, name: str) -> Lead | None:
@@ -97,7 +116,9 @@ class Registry:
         if memo not in index.rules or may_change(index):
             index.rules[memo] = forbidden(entry, index)
         if rule := index.rules[memo]:
-            raise not_allowed(Loser(entry, rule, True))
+            error = not_allowed(Loser(entry, rule, True))
+            _record(error, index)
+            raise error
 
     def resolve(self, identifier: str) -> Resolution:
         """Which loss a name means, and by which rule. Reads metadata only."""
@@ -219,6 +240,22 @@ class Registry:
         known = index.hooks.call("lossplug_index")
         error = failure(resolution, self._allowed(index), index.scan.findings, known)
         return error if lead is None else error.asked_by(lead.text)
+
+
+def _record(error: ForbiddenLossError, index: Index, lead: Lead | None = None) -> None:
+    """The use of something forbidden, for the audit."""
+    if is_heard("vetoed", index.hooks):
+        facts: Any = error.__dict__
+        name, version = (None, None) if lead is None else lead.ref
+        event = Event(
+            "vetoed",
+            facts["id"],
+            facts["distribution"],
+            preset=name,
+            preset_version=version,
+            reason=facts["rule"],
+        )
+        emit(event, index.hooks)
 
 
 def _is_combination(lead: Lead) -> IdentifierError:

@@ -9,6 +9,7 @@ import keras
 
 from lossplug_core._app import registry
 from lossplug_core._keras_table import of_class
+from lossplug_core.bridge.announcing import built
 from lossplug_core.bridge.of_presets import inside, warnings_of
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.plugin_loss import PluginLoss
@@ -159,8 +160,8 @@ def _permit_own(loss: keras.losses.Loss | None) -> None:
 def _from_preset(lead: Lead, given: Mapping[str, Any]) -> keras.losses.Loss:
     """What a preset leads to, with further parameters over its own."""
     with inside(lead):
-        for warning in warnings_of(lead):
-            warn(warning)
+        for warning, preset in warnings_of(lead):
+            warn(warning, preset)
         if isinstance(lead.loss, Mapping):
             from lossplug_core.bridge.combined import from_mapping
 
@@ -205,7 +206,7 @@ def _build(
         ) from error
     if _loses(loss, spec, complete, options["dtype"]):
         return PluginLoss(spec, complete, **options)
-    registry.hooks.call("lossplug_loss_built", loss=loss)
+    built(loss, spec)
     return loss
 
 

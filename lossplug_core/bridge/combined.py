@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from lossplug_core._keras_table import of_class
+from lossplug_core.bridge import announcing
 from lossplug_core.bridge.latest import Latest
 from lossplug_core.bridge.named import split
 from lossplug_core.bridge.parts import Part, read_parts
@@ -71,6 +72,8 @@ class CombinedLoss(StatefulLoss):
         self.own(
             own, {f"{p.name}_weight": p.weight for p in parts if isinstance(p.weight, Schedule)}
         )
+        if preset is not None:
+            announcing.combined(preset)
         self._means: list[keras.metrics.Metric] = []
         self._learned: list[keras.metrics.Metric] = []
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from lossplug_core.errors import CatalogError, DeprecatedLossWarning, LossplugError
-from lossplug_core.presets import Lead, cycle
+from lossplug_core.presets import Lead, PresetRef, cycle
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import NamedPreset
@@ -47,15 +47,16 @@ def inside(lead: Lead) -> Iterator[None]:
         _around.reset(token)
 
 
-def warnings_of(lead: Lead) -> Iterator[DeprecatedLossWarning]:
-    """A warning for each deprecated preset."""
+def warnings_of(lead: Lead) -> Iterator[tuple[DeprecatedLossWarning, PresetRef]]:
+    """A warning for each deprecated preset, and which it is."""
     for preset in lead.presets:
         content = preset.content
         if content.status == "deprecated":
             until = f" It may be used until {content.until}." if content.until else ""
             other = content.replaced_by
-            yield DeprecatedLossWarning(
+            warning = DeprecatedLossWarning(
                 f"The preset {preset.name!r} ({preset.place}) is deprecated.{until}",
                 fix="Use another loss." if other is None else f"Use get_loss({other!r}).",
                 id=preset.name,
             )
+            yield warning, PresetRef(preset.name, content.version)

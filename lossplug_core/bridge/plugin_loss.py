@@ -12,6 +12,7 @@ from keras import ops
 
 from lossplug_core._app import registry
 from lossplug_core.bridge.adapting import target_batches
+from lossplug_core.bridge.announcing import built
 from lossplug_core.bridge.frozen import frozen, networks_of
 from lossplug_core.bridge.named import predictions, split
 from lossplug_core.bridge.options import check_options
@@ -79,7 +80,7 @@ class PluginLoss(StatefulLoss):
         self.global_batch = global_batch
         self.preset = preset
         self._configure(parameters)
-        registry.hooks.call("lossplug_loss_built", loss=self)
+        built(self, spec, preset)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -12,7 +12,10 @@ from types import FrameType
 
 import keras
 
-from lossplug_core.errors import ChangedLossWarning
+from lossplug_core._app import registry
+from lossplug_core.errors import ChangedLossWarning, DeprecatedLossWarning
+from lossplug_core.events import Event, emit, is_heard
+from lossplug_core.presets import PresetRef
 
 __all__ = ["together", "warn"]
 
@@ -34,14 +37,31 @@ def together() -> Iterator[None]:
         _told.reset(token)
 
 
-def warn(warning: ChangedLossWarning | None) -> None:
-    """Warn, unless it was said already for the model or the combination that is being loaded."""
+def warn(warning: ChangedLossWarning | None, preset: PresetRef | None = None) -> None:
+    """Warn, unless it was said already for the model or the combination that is being loaded.
+
+    Args:
+        warning: The warning, if there is one.
+        preset: The preset that it is about, if it is not about a loss.
+    """
     if warning is None:
         return
     told, depth = _audience()
     if str(warning) not in told:
         told.add(str(warning))
+        if isinstance(warning, DeprecatedLossWarning):
+            _record(warning, preset)
         warnings.warn(warning, stacklevel=depth + 2)
+
+
+def _record(warning: DeprecatedLossWarning, preset: PresetRef | None) -> None:
+    """The use of something deprecated, for the audit."""
+    hooks = registry.hooks
+    if is_heard("deprecated", hooks):
+        name, version = preset or (None, None)
+        id = warning.id if preset is None else None
+        reason = f"{warning.what} {warning.fix or ''}".rstrip()
+        emit(Event("deprecated", id, preset=name, preset_version=version, reason=reason), hooks)
 
 
 def _audience() -> tuple[set[str], int]:
