@@ -102,6 +102,8 @@ def _check_names(path: Path, names: Iterable[str]) -> None:
 
 def _of_member(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     info = archive.getinfo(name)
+    if info.flag_bits & 1:
+        raise ArchiveError(f"{path} cannot be read: {name} is encrypted.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Others may ask for gigabytes before the first byte.
         raise ArchiveError(

@@ -7,7 +7,7 @@ ends in an answer or in an `ArchiveError`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +46,8 @@ class SavedLoss:
         version: The version of its spec; None if it is not a plugin's.
         distribution: The distribution that provided it, if the file says.
         distribution_version: That distribution's version, if the file says.
+        preset: The preset of a catalogue that it was made from, if it was.
+        preset_version: That preset's version.
     """
 
     kind: str
@@ -55,6 +57,8 @@ class SavedLoss:
     version: int | None = None
     distribution: str | None = None
     distribution_version: str | None = None
+    preset: str | None = None
+    preset_version: int | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -115,11 +119,19 @@ def read(path: Path) -> Archive:
     )
 
 
+_Preset = tuple[str | None, int | None]
+
+
 class _Place(NamedTuple):
-    """Where something stands. As text it is made for losses only: every path may be long."""
+    """Where something stands. As text it is made for losses only: every path may be long.
+
+    The preset is that of the combination around it, which is saved with that and not with its
+    parts.
+    """
 
     parent: _Place | None
     part: str
+    preset: _Preset = (None, None)
 
     def __str__(self) -> str:
         parts = []
@@ -147,39 +159,43 @@ def _walk(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
         if place is None:
             todo.pop()
         elif (parts := _parts(value)) is not None:
-            todo.append(_of_combined(place, parts))
+            todo.append(_of_combined(place, parts, _preset(value["config"], place)))
         elif isinstance(value, dict):
             is_object = isinstance(value.get("class_name"), str)
             if is_object and (found := _object(value, place, expected)):
-                yield found
-            todo.append(_of_dict(place, value, expected and not is_object))
+                yield _made_from(found, place.preset)
+            todo.append(_inside(place, value, expected and not is_object))
         elif isinstance(value, list):
-            todo.append(_of_list(place, value, expected))
+            todo.append(_inside(place, value, expected))
         elif isinstance(value, str) and expected:
-            yield _named(value, place)
+            yield _made_from(_named(value, place), place.preset)
 
 
 _END: tuple[None, None, bool] = (None, None, False)
 
 
-def _of_combined(place: _Place, parts: list[Any]) -> Iterator[_Item]:
+def _of_combined(place: _Place, parts: list[Any], preset: _Preset) -> Iterator[_Item]:
+    preset = preset if preset[0] else place.preset
     for number, part in enumerate(parts):
         if isinstance(part, dict):
             name = part.get("name")
             label = name if isinstance(name, str) and name else str(number)
-            yield _Place(place, f".{label}"), part.get("loss"), True
+            yield _Place(place, f".{label}", preset), part.get("loss"), True
 
 
-def _of_dict(place: _Place, value: dict[str, Any], expected: bool) -> Iterator[_Item]:
-    for name, child in value.items():
+def _inside(place: _Place, value: dict[str, Any] | list[Any], expected: bool) -> Iterator[_Item]:
+    named = isinstance(value, dict)
+    for name, child in value.items() if isinstance(value, dict) else enumerate(value):
         if expected or isinstance(child, (dict, list)):
-            yield _Place(place, f".{name}"), child, expected
+            label = f".{name}" if named else f"[{name}]"
+            yield _Place(place, label, place.preset), child, expected
 
 
-def _of_list(place: _Place, value: list[Any], expected: bool) -> Iterator[_Item]:
-    for number, child in enumerate(value):
-        if expected or isinstance(child, (dict, list)):
-            yield _Place(place, f"[{number}]"), child, expected
+def _made_from(loss: SavedLoss, preset: _Preset) -> SavedLoss:
+    """A loss with the preset of the combination that it is a part of, unless it has its own."""
+    if loss.preset or not preset[0]:
+        return loss
+    return replace(loss, preset=preset[0], preset_version=preset[1])
 
 
 def _clipped(text: str) -> str:
@@ -210,7 +226,7 @@ def _object(value: dict[str, Any], place: _Place, expected: bool) -> SavedLoss |
     class_name, module, package = value["class_name"], value.get("module"), _package(value)
     registered, config = value.get("registered_name"), value.get("config")
     if class_name == "PluginLoss" and package in ("lossplug_core", ""):
-        return _of_plugin(config, str(place))
+        return _of_plugin(config, place)
     is_keras = package == KERAS and "loss" in str(module)
     if (is_keras or (expected and not module and not registered)) and (id := _keras_id(class_name)):
         config = config if isinstance(config, dict) else {}
@@ -236,7 +252,7 @@ def _keras_id(name: str) -> str | None:
     return _KERAS_IDS.get(key(name)) if len(name) <= _LONGEST else None
 
 
-def _of_plugin(config: Any, where: str) -> SavedLoss:
+def _of_plugin(config: Any, place: _Place) -> SavedLoss:
     config = config if isinstance(config, dict) else {}
     id, version = config.get("id"), config.get("spec_version", 1)
     parameters, provider = config.get("parameters") or {}, config.get("provider") or {}
@@ -248,7 +264,7 @@ def _of_plugin(config: Any, where: str) -> SavedLoss:
         and isinstance(provider, dict)
     ):
         raise ArchiveError(
-            f"The config of the loss at {where!r} is damaged.",
+            f"The config of the loss at {str(place)!r} is damaged.",
             expected="'id', 'spec_version', 'parameters' and 'provider', as lossplug writes them",
             received=config,
         )
@@ -256,9 +272,26 @@ def _of_plugin(config: Any, where: str) -> SavedLoss:
     return SavedLoss(
         "plugin",
         id,
-        where,
+        str(place),
         parameters,
         version,
         _clipped(distribution) if isinstance(distribution, str) else None,
         _clipped(saved_by) if isinstance(saved_by, str) else None,
+        *_preset(config, place),
+    )
+
+
+def _preset(config: dict[str, Any], place: _Place) -> _Preset:
+    """The name and the version of the preset that a loss was made from."""
+    preset = config.get("preset")
+    if preset is None:
+        return None, None
+    if isinstance(preset, dict):
+        name, version = preset.get("name"), preset.get("version")
+        if isinstance(name, str) and type(version) is int and len(preset) == 2:
+            return _clipped(name), version
+    raise ArchiveError(
+        f"The preset of the loss at {str(place)!r} is damaged.",
+        expected="'name' and 'version', as lossplug writes them",
+        received=preset,
     )

@@ -1,17 +1,21 @@
-"""Fixtures of all tests: distributions that are installed for one test."""
+"""Fixtures of all tests: distributions that are installed for one test, and the command line."""
 
 from __future__ import annotations
 
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click.testing
 import pytest
 
 import lossplug_core
+from lossplug_core.cli import main
+
+Run = Callable[..., click.testing.Result]
 
 # A developer may have a catalogue: what is tested is not their policy. Processes inherit it.
 os.environ["LOSSPLUG_CATALOG"] = "off"
@@ -87,3 +91,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         sys.modules.pop(module, None)
     monkeypatch.undo()
     lossplug_core.refresh()
+
+
+@pytest.fixture
+def run() -> Run:
+    """`lossplug` with these arguments, in this process."""
+
+    def run(*arguments: object) -> click.testing.Result:
+        try:
+            runner = click.testing.CliRunner(mix_stderr=False)
+        except TypeError:  # click 8.2 never mixes them
+            runner = click.testing.CliRunner()
+        return runner.invoke(main, list(map(str, arguments)), catch_exceptions=False)
+
+    return run

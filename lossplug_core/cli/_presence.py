@@ -9,7 +9,7 @@ from typing import Any
 from lossplug_core._app import registry
 from lossplug_core.archive import SavedLoss
 from lossplug_core.config import read
-from lossplug_core.errors import ConfigError, LossplugError, ParameterError
+from lossplug_core.errors import ConfigError, ForbiddenLossError, LossplugError, ParameterError
 from lossplug_core.names import KERAS, split
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of, validate
@@ -31,6 +31,7 @@ class Presence:
         id: Its id here, if it had another when it was saved.
         changes: What changed since it was saved, a sentence each.
         deprecated: That it will be removed, if it will.
+        forbidden: Whether it is installed, and missing because a rule forbids it.
     """
 
     state: str
@@ -41,6 +42,7 @@ class Presence:
     id: str | None = None
     changes: tuple[str, ...] = ()
     deprecated: Deprecation | None = None
+    forbidden: bool = False
 
 
 def look_up(saved: SavedLoss) -> Presence:
@@ -54,7 +56,8 @@ def look_up(saved: SavedLoss) -> Presence:
     try:
         return _of_installed(saved)
     except LossplugError as error:
-        return Presence("missing", error.what, error.fix)
+        forbidden = isinstance(error, ForbiddenLossError)
+        return Presence("missing", error.what, error.fix, forbidden=forbidden)
 
 
 def _of_installed(saved: SavedLoss) -> Presence:

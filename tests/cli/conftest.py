@@ -7,12 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import click.testing
 import pytest
-
-from lossplug_core.cli import main
-
-Run = Callable[..., click.testing.Result]
 
 PLUGIN = """
 from typing import Literal
@@ -56,20 +51,6 @@ def hard(y_true, y_pred, *, weights: ClassWeights, gamma: NonNegative = 2.0,
     '''
     return y_pred
 """
-
-
-@pytest.fixture
-def run() -> Run:
-    """`lossplug` with these arguments, in this process."""
-
-    def run(*arguments: object) -> click.testing.Result:
-        try:
-            runner = click.testing.CliRunner(mix_stderr=False)
-        except TypeError:  # click 8.2 never mixes them
-            runner = click.testing.CliRunner()
-        return runner.invoke(main, list(map(str, arguments)), catch_exceptions=False)
-
-    return run
 
 
 @pytest.fixture

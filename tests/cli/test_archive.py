@@ -28,8 +28,9 @@ def function(name):
     }
 
 
-def combined(**parts):
+def combined(preset=None, **parts):
     config = {"parts": [{"name": name, "loss": loss} for name, loss in parts.items()]}
+    config["preset"] = preset
     return {
         "module": "lossplug_core.bridge.combined",
         "class_name": "CombinedLoss",
@@ -120,6 +121,30 @@ def test_a_loss_has_its_parameters_version_and_provider(tmp_path) -> None:
     assert (found.distribution, found.distribution_version) == ("lossplug-imbalance", "1.0")
     (keras,) = archive.read(saved_model(tmp_path, compiled(HUBER))).losses
     assert (keras.parameters, keras.version, keras.distribution) == ({"delta": 2.0}, None, None)
+
+
+PRESETS = [{"name": name, "version": version} for name, version in (("fraud", 3), ("rare", 2))]
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (FOCAL, [(None, None)]),
+        (plugin_loss("imbalance/focal", preset=PRESETS[0]), [("fraud", 3)]),
+        (combined(PRESETS[0], near=HUBER, own=function("a>b")), [("fraud", 3), ("fraud", 3)]),
+        (
+            combined(PRESETS[0], a=plugin_loss("a/b", preset=PRESETS[1]), b=combined(x=FOCAL)),
+            [("rare", 2), ("fraud", 3)],
+        ),
+        (combined(PRESETS[0], inner=combined(PRESETS[1], x=FOCAL)), [("rare", 2)]),
+        ([combined(PRESETS[0], x=FOCAL), "mse"], [("fraud", 3), (None, None)]),
+    ],
+)
+def test_a_loss_has_the_preset_that_it_or_the_combination_around_it_was_made_from(
+    tmp_path, loss, expected
+) -> None:
+    found = archive.read(saved_model(tmp_path, compiled(loss))).losses
+    assert [(loss.preset, loss.preset_version) for loss in found] == expected
 
 
 @pytest.mark.parametrize("compile_config", [{}, {"compile_config": None}, {"compile_config": {}}])

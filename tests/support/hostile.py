@@ -105,6 +105,11 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "many losses": (_losses(*["mse"] * 1001), "more than 1000 losses"),
     "an id that is a page": (_losses(plugin_loss("a/" + "b" * 10**6)), "damaged"),
     "parameters that are none": (_losses(plugin_loss("a/b", parameters=[1])), "damaged"),
+    "a preset that is none": (_losses(plugin_loss("a/b", preset="x")), "preset of .* damaged"),
+    "a preset without end": (
+        _losses(plugin_loss("a/b", preset={"name": "b", "version": [[]]})),
+        "preset of .* damaged",
+    ),
     "a provider that is none": (_losses(plugin_loss("a/b", provider="x")), "damaged"),
 }
 """What the file is -> how to make it at a path, and what is said of it."""

@@ -1,0 +1,96 @@
+"""A hash of the Python files of an installed distribution, the same on every platform."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib_metadata import Distribution
+
+__all__ = ["is_editable", "python_hash"]
+
+_GONE = "not there"
+
+
+def python_hash(distribution: Distribution, modules: Iterable[str]) -> str | None:
+    """The hash of what Python would import from a distribution. Nothing is imported for it.
+
+    Compiled files are left out: they differ from one platform to another, and the byte code of one
+    file from one run to the next.
+
+    Args:
+        distribution: The distribution.
+        modules: Modules of it, whose packages are looked through where the distribution does not
+            say which files it has, as one that is installed editable does not.
+
+    Returns:
+        `sha256:…`, or None if no file is found.
+    """
+    files = {} if is_editable(distribution) else _recorded(distribution)
+    files = files or dict(_of_packages(modules))
+    if not files:
+        return None
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(f"{path}\0{_hash(files[path])}\n".encode("utf-8", "surrogateescape"))
+    return f"sha256:{total.hexdigest()}"
+
+
+def is_editable(distribution: Distribution) -> bool:
+    """Whether a distribution was installed as a folder in which somebody works."""
+    try:
+        document = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False
+    info = document.get("dir_info") if isinstance(document, Mapping) else None
+    return bool(info.get("editable")) if isinstance(info, Mapping) else False
+
+
+def _recorded(distribution: Distribution) -> dict[str, Path]:
+    """The Python files that a distribution lists, below the folder that it is in."""
+    try:
+        listed = [PurePosixPath(file.as_posix()) for file in distribution.files or ()]
+    except Exception:  # a list that is damaged is none
+        return {}
+    return {
+        str(path): Path(str(distribution.locate_file(path)))
+        for path in listed
+        if path.suffix == ".py" and ".." not in path.parts and not path.is_absolute()
+    }
+
+
+def _of_packages(modules: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    for module in sorted(set(modules)):
+        parts = module.split(".")
+        for end in range(1, len(parts) + 1):
+            try:
+                spec = find_spec(".".join(parts[:end]))
+            except (ImportError, ValueError):
+                break
+            if spec is None or spec.origin is not None:
+                if spec is not None and spec.has_location:
+                    yield from _below(Path(str(spec.origin)), "/".join(parts[: end - 1]))
+                break
+            # Else it is a namespace that distributions share, which has no code of its own.
+
+
+def _below(origin: Path, parent: str) -> Iterator[tuple[str, Path]]:
+    """The files of a package, or of a module that is one file."""
+    package = origin.name == "__init__.py"
+    root = origin.parent.parent if package else origin.parent
+    for file in origin.parent.rglob("*.py") if package else [origin]:
+        if file.suffix == ".py":
+            yield str(PurePosixPath(parent, file.relative_to(root).as_posix())), file
+
+
+def _hash(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return _GONE

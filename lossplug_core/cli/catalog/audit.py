@@ -1,0 +1,134 @@
+"""`lossplug catalog audit MODELS…`: which losses saved models need, and which may not be used."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lossplug_core.cli._output import json_option, print_json
+
+if TYPE_CHECKING:
+    from lossplug_core.cli.catalog._models import Found, Loss, Model
+
+__all__ = ["command"]
+
+_WRONG = ("missing", "forbidden")
+
+
+@click.command("audit")
+@click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=min(4, os.cpu_count() or 1),
+    metavar="N",
+    help="Read so many files at once.",
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, models: tuple[Path, ...], jobs: int, as_json: bool) -> None:
+    """Say which losses saved MODELS need: .keras files, and folders with such files.
+
+    For each: which plugin saved it, and whether the loss is here, deprecated, missing or forbidden.
+    Nothing in a file is executed; plugins that are needed and allowed are imported, Keras is not.
+
+    The exit code is 1 if a loss is missing or forbidden, or a file cannot be read.
+    """
+    from lossplug_core.cli.catalog._models import find
+
+    rows = list(_rows([*find(models)], jobs))
+    if as_json:
+        print_json(
+            models=[_json(model) for model in rows],
+            losses=[*_by_loss(rows)],
+            counts=_counts(rows),
+        )
+    else:
+        from lossplug_core.cli.catalog._table import print_audit
+
+        print_audit(rows, [*_by_loss(rows)], _counts(rows))
+    if not rows:
+        click.echo(f"There is no .keras file in {', '.join(map(str, models))}.", err=True)
+    ctx.exit(1 if any(map(_is_wrong, rows)) else 0)
+
+
+def _rows(found: Sequence[Found], jobs: int) -> Iterator[Model]:
+    """A row for each file, with a bar that tells how far it is."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from lossplug_core._app import catalogue
+    from lossplug_core.cli.catalog._models import audited
+
+    console = Console(stderr=True)
+    yield from track(
+        audited(found, catalogue(), jobs),
+        "reading",
+        total=len(found),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _is_wrong(model: Model) -> bool:
+    return model.problem is not None or any(loss.verdict.state in _WRONG for loss in model.losses)
+
+
+def _counts(rows: Sequence[Model]) -> dict[str, int]:
+    """How many models there are, how many cannot be read, and how many losses are in each state."""
+    from lossplug_core.cli.catalog._models import STATES
+
+    states = Counter(loss.verdict.state for model in rows for loss in model.losses)
+    unreadable = sum(model.problem is not None for model in rows)
+    return {
+        "models": len(rows),
+        "unreadable": unreadable,
+        **{state: states[state] for state in STATES},
+    }
+
+
+def _by_loss(rows: Iterable[Model]) -> Iterator[dict[str, Any]]:
+    """For each loss in how many models it is, and in which states."""
+    models: Counter[tuple[str, str]] = Counter()
+    states: dict[tuple[str, str], Counter[str]] = {}
+    for model in rows:
+        models.update({(loss.saved.name, loss.saved.kind) for loss in model.losses})
+        for loss in model.losses:
+            own = states.setdefault((loss.saved.name, loss.saved.kind), Counter())
+            own[loss.verdict.state] += 1
+    for (name, kind), count in sorted(models.items()):
+        found = dict(sorted(states[name, kind].items()))
+        yield {"name": name, "kind": kind, "models": count, "states": found}
+
+
+def _json(model: Model) -> dict[str, Any]:
+    return {
+        "model": str(model.path),
+        "problem": model.problem,
+        "keras_version": model.keras_version,
+        "compiled": model.compiled,
+        "losses": [_loss_json(loss) for loss in model.losses],
+    }
+
+
+def _loss_json(loss: Loss) -> dict[str, Any]:
+    saved, verdict = loss.saved, loss.verdict
+    by = {"distribution": saved.distribution, "version": saved.distribution_version}
+    return {
+        "kind": saved.kind,
+        "name": saved.name,
+        "at": saved.where,
+        "spec_version": saved.version,
+        "saved_by": by if saved.distribution else None,
+        "preset": {"name": saved.preset, "version": saved.preset_version} if saved.preset else None,
+        "state": verdict.state,
+        "installed": verdict.installed,
+        "problem": verdict.problem,
+        "fix": verdict.fix,
+    }
