@@ -7,27 +7,35 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from lossplug_core.catalog.active import NamedPreset
-from lossplug_core.catalog.references import cycles, names_in, preset_of
+from lossplug_core.catalog.references import names_in, ordered, preset_of
 from lossplug_core.catalog.remarks import Remark, of_error, remark
 from lossplug_core.errors import (
     AmbiguousLossError,
     BrokenPluginError,
+    CatalogError,
     ForbiddenLossError,
     LossNotInstalledError,
     LossplugError,
     ParameterError,
+    UnknownConventionError,
     UnknownLossError,
 )
 from lossplug_core.migration import former_id, warning_for
 from lossplug_core.names import KERAS, key
 from lossplug_core.params import validate
+from lossplug_core.spec import OPTIONS
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue
+    from lossplug_core.catalog.reading import Layer
     from lossplug_core.registry import Registry
     from lossplug_core.spec import LossSpec
 
-__all__ = ["kind_of", "remarks"]
+__all__ = ["OF_DATES", "remarks"]
+
+OF_DATES = frozenset({"past-its-date", "replacement"})
+"""Kinds that say nothing against a loss itself."""
+
 
 _KINDS = {
     LossNotInstalledError: "not-installed",
@@ -39,16 +47,11 @@ _KINDS = {
 }
 
 
-def kind_of(error: LossplugError) -> str:
-    """What kind of remark an error makes."""
-    return next((kind for type, kind in _KINDS.items() if isinstance(error, type)), "invalid")
-
-
 def remarks(catalogue: Catalogue, registry: Registry, today: date) -> Iterator[Remark]:
     """What there is to say of the presets."""
     yield from _same_names(catalogue)
     circular = set()
-    for cycle in cycles(catalogue):
+    for cycle in ordered(catalogue).cycles:
         yield _cycle(cycle)
         circular |= {key(named.name) for named in cycle}
     for named in catalogue.presets.values():
@@ -103,6 +106,7 @@ def _hidden(named: NamedPreset, registry: Registry) -> Iterator[Remark]:
 def _contents(named: NamedPreset, catalogue: Catalogue, registry: Registry) -> Iterator[Remark]:
     """What a preset is made of."""
     at, preset = (named.layer, ("presets", named.name, "loss")), named.content
+    found = True
     for name in dict.fromkeys(names_in(preset.loss)):
         inner = preset_of(name, catalogue)
         if inner is not None:
@@ -112,14 +116,48 @@ def _contents(named: NamedPreset, catalogue: Catalogue, registry: Registry) -> I
             continue
         try:
             spec = _spec(name, registry)
-            if spec is not None and isinstance(preset.loss, str):
-                validate(spec, preset.params, convention=preset.convention)
         except LossplugError as error:
-            yield of_error(kind_of(error), at, named.name, error)
+            yield _of_error(at, named, error)
+            found = False
             continue
         if spec is not None and (warning := warning_for(spec, formerly=former_id(name, spec))):
             problem = "\n".join([warning.what, *warning.changes])
             yield remark("warning", "changed-loss", at, named.name, problem, warning.fix)
+    if found:
+        yield from _parameters(named, registry)
+
+
+def _parameters(named: NamedPreset, registry: Registry) -> Iterator[Remark]:
+    """What the loss, with the parameters of all presets on the way to it, refuses."""
+    try:
+        lead = registry.lead(named.name)
+        if lead is None or not isinstance(lead.loss, str):
+            return
+        spec = _spec(lead.loss, registry)
+        if spec is not None:
+            given = dict(lead.arguments)
+            convention = given.pop("convention", None)
+            given = {name: value for name, value in given.items() if name not in OPTIONS}
+            validate(spec, given, convention=convention)
+    except (CatalogError, ParameterError) as error:
+        yield _of_error((named.layer, ("presets", named.name, *_where(error))), named, error)
+    except LossplugError:
+        pass  # a remark of the preset that leads there
+
+
+def _where(error: LossplugError) -> tuple[str, ...]:
+    """The key of a preset that an error is about."""
+    if isinstance(error, ParameterError):
+        of_convention = isinstance(error, UnknownConventionError)
+        return ("convention",) if of_convention else ("params", getattr(error, "parameter", ""))
+    return ("loss",)
+
+
+def _of_error(
+    at: tuple[Layer, tuple[str, ...]], named: NamedPreset, error: LossplugError
+) -> Remark:
+    kind = next((kind for type, kind in _KINDS.items() if isinstance(error, type)), "invalid")
+    return of_error(kind, at, named.name, error)
 
 
 def _spec(name: str, registry: Registry) -> LossSpec | None:

@@ -43,7 +43,7 @@ def remarks(catalogue: Catalogue, registry: Registry) -> Iterator[Remark]:
     yield from _preferences(catalogue, registry, here)
     for finding in registry.hooks.findings:
         yield Remark(
-            "error", "broken-hook", finding.subject, None, "hooks", finding.problem, finding.fix
+            "error", finding.kind, finding.subject, None, "hooks", finding.problem, finding.fix
         )
 
 
@@ -57,6 +57,8 @@ def _installed(registry: Registry) -> Iterator[_Thing]:
             yield _Thing(entry.namespace, name, entry.provider.distribution)
         for namespace, name in map(split, entry.formerly):
             yield _Thing(str(namespace), name, entry.provider.distribution)
+    for hook in registry.found.hooks:
+        yield _Thing(namespace_of(hook.distribution), "", hook.distribution)
 
 
 def _published(catalogue: Catalogue) -> Iterator[_Thing]:
@@ -90,6 +92,7 @@ def _nearest(word: str, things: Iterable[_Thing]) -> str | None:
         text
         for thing in things
         for text in (thing.namespace, thing.distribution, f"{thing.namespace}/{thing.name}")
+        if not text.endswith("/")
     }
     near = difflib.get_close_matches(word, names, n=1)
     return f"Write {near[0]!r} instead, if that is meant." if near else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lossplug_core.catalog.model import Preset
     from lossplug_core.spec import Provider
 
-__all__ = ["NAME", "Catalogue", "NamedPreset", "activate", "layers", "within"]
+__all__ = ["NAME", "Catalogue", "NamedPreset", "activate", "alone", "layers", "within"]
 
 NAME = "the catalogue"
 """What the catalogue is called among the hook plugins."""
@@ -181,6 +181,20 @@ def activate(hooks: HookCaller, plugins: Iterable[Provider]) -> None:
             if _kept_out(plugin, catalogue, hooks):
                 hooks.unregister(hook_name(plugin))
     hooks.register(catalogue, NAME, constant=True)
+
+
+def alone(catalogue: Catalogue) -> Callable[[HookCaller, Iterable[Provider]], None]:
+    """What lets a catalogue answer the registry's questions, and no other, in place of `activate`.
+
+    Args:
+        catalogue: The catalogue, which may be in force nowhere.
+    """
+
+    def start(hooks: HookCaller, plugins: Iterable[Provider]) -> None:
+        hooks.load(plugin for plugin in plugins if not _kept_out(plugin, catalogue, hooks))
+        hooks.register(catalogue, NAME, constant=True)
+
+    return start
 
 
 def _kept_out(plugin: Provider, catalogue: Catalogue, hooks: HookCaller) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from lossplug_core.catalog import _presets, _rules
+from lossplug_core.catalog._presets import OF_DATES
+from lossplug_core.catalog.references import ordered, presets_in
 from lossplug_core.catalog.remarks import Remark, of_error, remark
 from lossplug_core.errors import LossplugError
+from lossplug_core.names import key
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue, NamedPreset
@@ -34,26 +37,39 @@ def check(
     Returns:
         The remarks, layer by layer, in the order of the lines.
     """
-    found = [*_presets.remarks(catalogue, registry, today), *_rules.remarks(catalogue, registry)]
+    found = list(_presets.remarks(catalogue, registry, today))
     if build is not None:
-        wrong = {remark.subject for remark in found if remark.severity == "error"}
-        for named in catalogue.presets.values():
-            if named.name not in wrong:
-                found += _built(named, build)
+        found += _built(catalogue, found, build)
+    found += _rules.remarks(catalogue, registry)
     order = {layer.source: number for number, layer in enumerate(catalogue.layers)}
     return sorted(found, key=lambda remark: (order.get(remark.path, -1), remark.line or 0))
 
 
-def _built(named: NamedPreset, build: Build) -> Iterator[Remark]:
-    """What keeps a preset from being built."""
-    at = (named.layer, ("presets", named.name, "loss"))
+def _built(catalogue: Catalogue, found: Iterable[Remark], build: Build) -> Iterator[Remark]:
+    """What keeps presets from being built, beside what was found already."""
+    wrong = {
+        key(one.subject) for one in found if one.severity == "error" and one.kind not in OF_DATES
+    }
+    for named in ordered(catalogue).presets:
+        inner = {key(other.name) for other in presets_in(named, catalogue)}
+        if key(named.name) not in wrong and inner.isdisjoint(wrong):
+            failed = _failure(named, build)
+            if failed is None:
+                continue
+            yield failed
+        wrong.add(key(named.name))
+
+
+def _failure(named: NamedPreset, build: Build) -> Remark | None:
+    at = (named.layer, ("presets", named.name))
     try:
         with warnings.catch_warnings():
             # That a loss is deprecated, say, is known already.
             warnings.simplefilter("ignore")
             build(named.name)
     except LossplugError as error:
-        yield of_error("build", at, named.name, error)
+        return of_error("build", at, named.name, error)
     except Exception as error:  # whatever a plugin does
         problem = f"It cannot be built: {type(error).__name__}: {error}"
-        yield remark("error", "build", at, named.name, problem)
+        return remark("error", "build", at, named.name, problem)
+    return None

@@ -105,7 +105,9 @@ def from_mapping(
     try:
         return Layer(source, CatalogueFile.model_validate(dict(document)), lines)
     except ValidationError as error:
-        raise _invalid(error.errors()[0], source, lines, CatalogueFile) from error
+        # A key that is not known says more than one that is missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise _invalid(first, source, lines, CatalogueFile) from error
 
 
 def _invalid(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lossplug_core.names import key
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue, NamedPreset
 
-__all__ = ["cycles", "names_in", "preset_of"]
+__all__ = ["Order", "names_in", "ordered", "preset_of", "presets_in"]
 
 
 def names_in(loss: Any) -> Iterator[str]:
@@ -31,25 +31,46 @@ def preset_of(name: str, catalogue: Catalogue) -> NamedPreset | None:
     return None if "/" in name else catalogue.presets.get(key(name))
 
 
-def cycles(catalogue: Catalogue) -> list[list[NamedPreset]]:
-    """The presets that lead back to themselves, in the order in which they do, each cycle once."""
-    found: list[list[NamedPreset]] = []
-    done: set[str] = set()
+class Order(NamedTuple):
+    """The presets, and how they lead to each other.
 
-    def walk(named: NamedPreset, above: list[NamedPreset]) -> None:
-        word = key(named.name)
-        words = [key(other.name) for other in above]
-        if word in words:
-            found.append(above[words.index(word) :])
-        elif word not in done:
-            for name in names_in(named.content.loss):
-                if (inner := preset_of(name, catalogue)) is not None:
-                    walk(inner, [*above, named])
-            done.add(word)
+    Attributes:
+        presets: All of them, each after those that it is made of.
+        cycles: Those that lead back to themselves, in the order in which they do.
+    """
 
-    for named in catalogue.presets.values():
-        walk(named, [])
-    return found
+    presets: list[NamedPreset]
+    cycles: list[list[NamedPreset]]
+
+
+def ordered(catalogue: Catalogue) -> Order:
+    """The presets, each after those that it is made of."""
+    found: dict[str, NamedPreset] = {}
+    cycles: list[list[NamedPreset]] = []
+    for start in catalogue.presets.values():
+        # No recursion: a chain of presets may be as long as a file.
+        path: dict[str, NamedPreset] = {}
+        waiting: list[Iterator[NamedPreset]] = [iter((start,))]
+        while waiting:
+            named = next(waiting[-1], None)
+            if named is None:
+                waiting.pop()
+                if path:
+                    found.update([path.popitem()])
+            elif (word := key(named.name)) in path:
+                words = list(path)
+                cycles.append([path[other] for other in words[words.index(word) :]])
+            elif word not in found:
+                path[word] = named
+                waiting.append(presets_in(named, catalogue))
+    return Order([*found.values()], cycles)
+
+
+def presets_in(named: NamedPreset, catalogue: Catalogue) -> Iterator[NamedPreset]:
+    """The presets that a preset is made of."""
+    for name in names_in(named.content.loss):
+        if (inner := preset_of(name, catalogue)) is not None:
+            yield inner
 
 
 def _of_parts(parts: Any) -> Iterator[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lossplug_core.catalog._lines import line_of
-
 if TYPE_CHECKING:
     from lossplug_core.catalog.reading import Layer
     from lossplug_core.errors import LossplugError
@@ -60,8 +58,7 @@ def remark(
 ) -> Remark:
     """A remark about a key of a layer."""
     layer, key = at
-    line = line_of(key, layer.lines)
-    return Remark(severity, kind, layer.source, line, subject, problem, fix)
+    return Remark(severity, kind, layer.source, layer.line(*key), subject, problem, fix)
 
 
 def of_error(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from lossplug_core.catalog.reading import read
+from lossplug_core.cli import _machine
+from lossplug_core.errors import BackendError
 
 PAST, LATER = "2020-01-01", "2099-12-31"
 
@@ -161,6 +164,7 @@ def test_check_without_a_file_checks_the_layers_of_this_process(run, monkeypatch
 def test_check_of_files_has_nothing_to_do_with_the_layers_of_this_process(run, findings) -> None:
     Path("lossplug.toml").write_text("[policy]\ndeny = ['fake']\n[presets.two]\nloss = 'one'\n")
     assert findings("[presets.mine]\nloss = 'fake/sturdy'\n") == []
+    assert run("why", "fake/sturdy").exit_code == 1
 
 
 def test_check_of_a_folder_reads_the_catalogue_in_it(run, folder) -> None:
@@ -183,6 +187,7 @@ def test_without_a_catalogue_check_says_how_to_begin(run) -> None:
     ("text", "line", "problem"),
     [
         ("[presets.x\nloss = 'mse'", 1, "is not TOML"),
+        ("\n[presets.x]\nlos = 'fake/sturdy'\n", 3, "a catalogue has no"),
         ("[presets.x]\nloss = 'fake/sturdy'\nversion = 0\n", 3, "is not valid"),
     ],
 )
@@ -217,7 +222,12 @@ FOUND = {
     "a convention": (preset(loss="fake/sturdy", convention="wide"), []),
     "a typo": (preset(loss="fake/stardy"), [":2 error unknown-loss mine"]),
     "not installed": (preset(loss="unheard-of/thing"), [":2 error not-installed mine"]),
+    "one of the index": (
+        "[index]\nacme = ['churn']\n" + preset(loss="churn"),
+        [":4 error not-installed mine"],
+    ),
     "ambiguous": (preset(loss="sturdy"), [":2 error ambiguous mine"]),
+    "preferred": ("[prefer]\nsturdy = 'fake'\n" + preset(loss="sturdy"), []),
     "broken": (preset(loss="fake/broken"), [":2 error broken-plugin mine"]),
     "denied": (
         "[policy]\ndeny = ['other']\n" + preset(loss="other/sturdy"),
@@ -234,15 +244,31 @@ FOUND = {
     ),
     "an unknown parameter": (
         preset(loss="fake/sturdy", params={"scael": 2}),
-        [":2 error parameters mine"],
+        [":3 error parameters mine"],
     ),
     "a parameter out of bounds": (
         preset(loss="fake/sturdy", params={"scale": -1}),
-        [":2 error parameters mine"],
+        [":3 error parameters mine"],
+    ),
+    "a parameter on a line of its own": (
+        "[presets.mine]\nloss = 'fake/sturdy'\n[presets.mine.params]\nscale = 'much'\n",
+        [":4 error parameters mine"],
+    ),
+    "a parameter that another preset hands on": (
+        preset(loss="fake/sturdy") + preset("more", loss="mine", params={"scael": 2}),
+        [":5 error parameters more"],
+    ),
+    "a preset of one that is wrong": (
+        preset(loss="fake/stardy") + preset("more", loss="mine"),
+        [":2 error unknown-loss mine"],
+    ),
+    "a table that is no loss": (
+        preset(loss={"name": "fake/only", "weight": 2}),
+        [":2 error invalid mine"],
     ),
     "an unknown convention": (
         preset(loss="fake/sturdy", convention="narrow"),
-        [":2 error parameters mine"],
+        [":3 error parameters mine"],
     ),
     "a cycle": (
         preset("a", loss="b") + preset("b", loss={"combine": {"mse": 1, "a": 2}}),
@@ -349,6 +375,10 @@ LAYERS = {
         ["[policy]\nallow = ['keras']\n", "[policy]\nallow = ['keras/huber', 'fake']\n"],
         ["layer1.toml:2 warning contradiction fake"],
     ),
+    "a later layer that prefers what there is": (
+        ["[prefer]\nsturdy = 'nobody'\n", "[prefer]\nSturdy = 'fake/sturdy'\n"],
+        [],
+    ),
     "parts in several layers": (
         [preset(loss="fake/only"), preset("more", loss={"combine": {"mine": 1.0, "mse": 1.0}})],
         [],
@@ -381,6 +411,53 @@ def test_a_hook_plugin_that_is_broken_is_an_error(site, findings) -> None:
         "broken-hook",
         "acme-policy",
     )
+
+
+def test_a_chain_of_presets_may_be_long(findings) -> None:
+    links = "".join(preset(f"p{n}", loss=f"p{n + 1}") for n in range(2000))
+    found = findings(links + preset("p2000", loss="p0"))
+    assert [finding["kind"] for finding in found] == ["cycle"]
+
+
+def test_a_denied_hook_plugin_is_not_imported(site, findings) -> None:
+    site.install(
+        "acme-policy",
+        modules={"acme_policy": "raise SystemExit('imported')"},
+        entry_points="[lossplug.hooks]\npolicy = acme_policy\n",
+    )
+    assert brief(findings("[policy]\ndeny = ['acme-policy']\n")) == []
+
+
+@pytest.mark.backend
+def test_check_builds_every_preset(site, findings) -> None:
+    presets = {
+        "good": "fake/sturdy",
+        "keras-too": "keras/huber",
+        "sum": {"combine": {"good": 1.0, "mse": 0.5}},
+    }
+    text = "".join(preset(name, loss=loss) for name, loss in presets.items())
+    assert findings(text, build=True) == []
+    text += preset("refused", loss="keras/huber", params={"delta": "wide"})
+    text += preset("of-refused", loss={"combine": {"refused": 1.0}})
+    text += preset("no-sum", loss={"combine": {"good": "much"}})
+    assert brief(findings(text, build=True)) == [
+        "layer0.toml:7 error build refused",
+        "layer0.toml:12 error build no-sum",
+    ]
+
+
+def test_without_a_backend_nothing_is_built_and_that_is_a_note(findings, monkeypatch) -> None:
+    monkeypatch.setattr(_machine, "start_keras", raising(BackendError("No backend.")))
+    (found,) = findings(preset(loss="fake/only"), build=True)
+    assert (found["severity"], found["kind"]) == ("note", "not-built")
+    assert "No backend." in found["problem"]
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def raises() -> None:
+        raise error
+
+    return raises
 
 
 # check: what comes of it

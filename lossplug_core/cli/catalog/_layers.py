@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from lossplug_core.catalog.active import Catalogue, layers
-from lossplug_core.catalog.reading import NAMES, Layer, find_project_file, read
+from lossplug_core.catalog.active import Catalogue
+from lossplug_core.catalog.reading import NAMES, find_project_file, read
 from lossplug_core.errors import CatalogError
 
-__all__ = ["active", "file_of", "layers_of"]
-
-_NAME = "the catalogue"
+__all__ = ["catalogue_of", "file_of"]
 
 
-def layers_of(files: Sequence[Path]) -> list[Layer]:
-    """The catalogues in these files and folders, or those of this process if there are none.
+def catalogue_of(files: Sequence[Path]) -> Catalogue:
+    """The catalogues in these files and folders as one, or those of this process if there are none.
 
     Raises:
         CatalogError: One of them cannot be read, or there is none.
     """
     if files:
-        return [read(file_of(path)) for path in files]
-    from lossplug_core._app import registry
+        return Catalogue(read(file_of(path)) for path in files)
+    from lossplug_core._app import catalogue
 
-    found = list(layers(registry.hooks))
-    if not found:
+    found = catalogue()
+    if not found.layers:
         raise CatalogError(
             "There is no catalogue here.",
             expected=f"{' or '.join(NAMES)} in this folder or above it, LOSSPLUG_CATALOG, or a "
@@ -55,19 +52,3 @@ def file_of(path: Path) -> Path:
             line=None,
         )
     return found
-
-
-@contextmanager
-def active(catalogue: Catalogue) -> Iterator[None]:
-    """For a moment, let a catalogue answer the registry's questions, and no other."""
-    from lossplug_core._app import registry
-
-    registry.refresh()
-    hooks = registry.hooks
-    if hooks.manager.has_plugin(_NAME):
-        hooks.manager.unregister(name=_NAME)
-    hooks.register(catalogue, _NAME)
-    try:
-        yield
-    finally:
-        registry.refresh()

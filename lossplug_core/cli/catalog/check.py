@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,20 +81,20 @@ def command(
 def _examine(files: Sequence[Path], today: date, *, builds: bool) -> tuple[Catalogue, list[Remark]]:
     """The catalogue, and what there is to say of it."""
     from lossplug_core._app import registry
-    from lossplug_core.catalog.active import Catalogue
+    from lossplug_core.catalog.active import Catalogue, alone
     from lossplug_core.catalog.checking import check
     from lossplug_core.catalog.remarks import Remark, without_fix
-    from lossplug_core.cli.catalog._layers import active, layers_of
+    from lossplug_core.cli.catalog._layers import catalogue_of
 
     try:
-        catalogue = Catalogue(layers_of(files))
+        catalogue = catalogue_of(files)
     except CatalogError as error:
         path, line = getattr(error, "path", None), getattr(error, "line", None)
         if path is None:
             raise
         unreadable = Remark("error", "unreadable", path, line, path, without_fix(error), error.fix)
         return Catalogue([]), [unreadable]
-    with active(catalogue):
+    with registry.started_by(alone(catalogue)) if files else nullcontext():
         build, why_not = _builder() if builds and catalogue.presets else (None, None)
         remarks = check(catalogue, registry, today=today, build=build)
     if why_not is not None:
