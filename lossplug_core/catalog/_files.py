@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_editable", "python_hash"]
 
-_GONE = "not there"
+_UNREADABLE = "unreadable"
 
 
 def python_hash(distribution: Distribution, modules: Iterable[str]) -> str | None:
@@ -93,4 +93,4 @@ def _hash(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
-        return _GONE
+        return _UNREADABLE
