@@ -200,6 +200,7 @@ def run_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     monkeypatch.chdir(folder)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("LOSSPLUG_CATALOG", raising=False)
     modules = set(sys.modules)
     lossplug_core.refresh()
     yield lambda path: Page(path, monkeypatch).run()

@@ -127,7 +127,7 @@ def _write(path: Path, data: bytes) -> None:
 def _print(catalogue: Catalogue, remarks: Sequence[Remark]) -> None:
     for remark in remarks:
         first, *rest = map(printable, remark.problem.splitlines())
-        click.echo(f"{printable(remark.place)}: ", nl=False)
+        click.echo(f"{printable(_near(remark))}: ", nl=False)
         click.secho(remark.severity, fg=_COLOURS[remark.severity], bold=True, nl=False)
         subject = "" if remark.subject == remark.path else f"{printable(remark.subject)}: "
         click.echo(f": {subject}{first} [{remark.kind}]")
@@ -142,6 +142,14 @@ def _print(catalogue: Catalogue, remarks: Sequence[Remark]) -> None:
         presets = _count(len(catalogue.presets), "preset")
         layers = _count(len(catalogue.layers), "layer")
         click.secho(f"{presets} in {layers}: {found}.", fg="red" if counts["error"] else "green")
+
+
+def _near(remark: Remark) -> str:
+    """The place of a remark, from here if that is below."""
+    path = Path(remark.path)
+    if path.is_relative_to(Path.cwd()):
+        return dataclasses.replace(remark, path=str(path.relative_to(Path.cwd()))).place
+    return remark.place
 
 
 def _count(number: int, word: str) -> str:
