@@ -1,0 +1,78 @@
+// The page of one loss: its curves, moved by its parameters, and the snippet that goes with them.
+"use strict";
+
+(function () {
+  const { element } = lossplug;
+  const place = document.getElementById("figure");
+  const name = place.dataset.name;
+
+  function lines(curves, figure, faint) {
+    return figure.cases.map((label, i) => ({
+      label, faint, at: figure.at, ...curves[i], colour: i, dash: faint ? 2 : 0,
+    }));
+  }
+
+  function snippet(figure, moved) {
+    const given = { ...figure.call.given };
+    if (moved) given[moved[0]] = moved[1];
+    const texts = Object.entries(given).map(([key, text]) => `${key}=${text}`);
+    return [figure.call.name, ...texts].join(", ");
+  }
+
+  function notes(figure) {
+    const said = [];
+    if (figure.moves.length > 1) {
+      said.push("One parameter moves at a time: the others go back to where they were.");
+    }
+    if (figure.examples.length) {
+      const texts = figure.examples.map((key) => `${key}=${figure.fixed[key]}`);
+      said.push(`An example, as there is no default: ${texts.join(", ")}.`);
+    }
+    if (figure.fixed.from_logits === "True" && !("from_logits" in figure.call.given)) {
+      said.push("Drawn with from_logits=True.");
+    }
+    if (figure.without_effect.length) {
+      said.push(`Without effect on this picture: ${figure.without_effect.join(", ")}.`);
+    }
+    return said.map((text) => element("p", { class: "note" }, text));
+  }
+
+  lossplug.figure(name).then((figure) => {
+    const picture = lossplug.plots.make();
+    const controls = lossplug.plots.controls(figure, "move", () => {
+      draw();
+      keep();
+    });
+    const reset = element("button", { type: "button", onclick: () => controls.reset() }, "Back to the start");
+
+    function draw() {
+      const moved = controls.value();
+      const before = moved ? lines(figure.curves, figure, true) : [];
+      lossplug.plots.draw(picture, figure, [...before, ...lines(controls.curves(), figure, false)]);
+      reset.hidden = !moved;
+      const code = document.getElementById("snippet");
+      code.textContent = `from lossplug_core import get_loss\n\nloss = get_loss(${snippet(figure, moved)})`;
+      const link = new URLSearchParams([["show", name]]);
+      if (moved) link.append(`${name}:${moved[0]}`, moved[1]);
+      const compare = document.getElementById("compare");
+      compare.href = compare.href.split("#")[0] + "#" + link;
+    }
+
+    function keep() {
+      const moved = controls.value();
+      lossplug.keep(new URLSearchParams(moved ? [moved] : []));
+    }
+
+    function restore() {
+      const [first] = [...lossplug.state()].filter(([key]) => figure.moves.some((m) => m.name === key));
+      controls.restore(...(first || [null, null]));
+      draw();
+    }
+
+    if (figure.moves.length) place.append(controls.root, reset);
+    place.append(picture.root, ...notes(figure));
+    document.getElementById("loading").remove();
+    addEventListener("hashchange", restore);
+    restore();
+  });
+})();

@@ -1,0 +1,218 @@
+"""What gets a page: each loss that is installed and allowed, and each preset."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from lossplug_core.catalog.site.figures import figure_of
+from lossplug_core.errors import LossplugError
+from lossplug_core.migration import fate, instead
+from lossplug_core.portrait.document import document_of
+from lossplug_core.presets import Lead
+from lossplug_core.registry import Registry
+
+if TYPE_CHECKING:
+    from lossplug_core.catalog.active import Catalogue, NamedPreset
+    from lossplug_core.discovery import Entry
+    from lossplug_core.spec import LossSpec
+
+__all__ = ["Item", "items"]
+
+_SAFE = re.compile(r"[a-z0-9_]+(?:[-.][a-z0-9_]+)*")
+_OPTIONS = ("convention", "reduction", "dtype", "global_batch", "name")
+"""What `get_loss` takes beside parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A loss or a preset, with all that its page shows.
+
+    Attributes:
+        kind: `loss` or `preset`.
+        name: The id of a loss, the name of a preset.
+        path: Its page, without the `.html`.
+        summary: What it is, a sentence; Markdown for a loss, mere text for a preset.
+        plugin: The distribution that it comes from.
+        document: What `lossplug show --json` says of the loss; of a preset, of the loss behind it.
+        status: Whether to use it; empty where nobody said.
+        owner: Whom to ask.
+        also: Other words to find it by.
+        given: The parameters that a preset sets.
+        figure: The numbers of its picture.
+        why_no_figure: Why it has none.
+        problem: Why it cannot be used.
+        deprecation: What to use instead, and until when.
+        preset: The preset, as its catalogue has it.
+        place: Where that stands.
+        leads_to: What a preset is made of: other presets, then losses.
+    """
+
+    kind: str
+    name: str
+    path: str
+    summary: str
+    plugin: str = ""
+    document: Mapping[str, Any] | None = None
+    status: str = ""
+    owner: str = ""
+    also: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    figure: Mapping[str, Any] | None = None
+    why_no_figure: str = ""
+    problem: str = ""
+    deprecation: str = ""
+    preset: NamedPreset | None = None
+    place: str = ""
+    leads_to: tuple[str, ...] = ()
+
+    @property
+    def y_true(self) -> tuple[str, ...]:
+        """The forms of target that it takes."""
+        return tuple(self.document["y_true"]["forms"]) if self.document else ()
+
+    @property
+    def y_pred(self) -> tuple[str, ...]:
+        """The forms of prediction that it takes."""
+        return tuple(self.document["y_pred"]["forms"]) if self.document else ()
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it owns weights."""
+        return bool(self.document and self.document["weights"])
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of a loss."""
+        return self.name.rpartition("/")[0] if self.kind == "loss" else ""
+
+
+def items(registry: Registry, catalogue: Catalogue) -> Iterator[Item]:
+    """All presets, then all losses, each sorted by name."""
+    for named in sorted(catalogue.presets.values(), key=lambda named: named.name):
+        yield _preset(named, registry, catalogue)
+    for entry in registry.entries():
+        yield _loss(entry, registry)
+
+
+def _loss(entry: Entry, registry: Registry) -> Item:
+    path = f"losses/{_slug(entry.namespace)}/{_slug(entry.name)}"
+    plugin = str(entry.provider)
+    try:
+        spec = registry.find(entry.id)
+        document = document_of(spec, entry.aliases)
+    except LossplugError as error:
+        return Item(
+            "loss", entry.id, path, "It cannot be loaded.", plugin, problem=str(error), also=()
+        )
+    figure, why = _figure(spec, {}, None)
+    gone = spec.deprecated
+    return Item(
+        "loss",
+        entry.id,
+        path,
+        document["summary"],
+        plugin,
+        document,
+        status="deprecated" if gone else "",
+        also=(*entry.aliases, *document["formerly"]),
+        figure=figure,
+        why_no_figure=why,
+        deprecation="" if gone is None else f"{fate(gone)}. {instead(gone)}.",
+    )
+
+
+def _preset(named: NamedPreset, registry: Registry, catalogue: Catalogue) -> Item:
+    content = named.content
+    common: dict[str, Any] = {
+        "kind": "preset",
+        "name": named.name,
+        "path": f"presets/{_slug(named.name)}",
+        "summary": content.description,
+        "status": content.status,
+        "owner": content.owner or "",
+        "also": tuple(content.tags),
+        "deprecation": _deprecation(named),
+        "preset": named,
+        "place": _place(named),
+    }
+    try:
+        lead = registry.lead(named.name)
+        if lead is None:
+            raise LossplugError("It is not in force.", fix="lossplug catalog check")
+        between = tuple(preset.name for preset in lead.presets[1:])
+        if not isinstance(lead.loss, str):
+            parts = tuple(_names_in(lead.loss))
+            _check_parts(parts, registry, catalogue)
+            why = "It is a combination of losses. Their pages show the curves of each."
+            return Item(**common, leads_to=(*between, *parts), why_no_figure=why)
+        return _of_one_loss(common, lead, registry, between)
+    except LossplugError as error:
+        return Item(**common, problem=str(error), why_no_figure="It cannot be built.")
+
+
+def _of_one_loss(
+    common: Mapping[str, Any], lead: Lead, registry: Registry, between: tuple[str, ...]
+) -> Item:
+    spec = registry.find(str(lead.loss))
+    given = {name: value for name, value in lead.arguments.items() if name not in _OPTIONS}
+    figure, why = _figure(spec, given, lead.arguments.get("convention"))
+    return Item(
+        **common,
+        plugin=str(spec.provider or ""),
+        document=document_of(spec),
+        given=dict(lead.arguments),
+        figure=figure,
+        why_no_figure=why,
+        leads_to=(*between, spec.id),
+    )
+
+
+def _figure(
+    spec: LossSpec, given: Mapping[str, Any], convention: str | None
+) -> tuple[dict[str, Any] | None, str]:
+    """The numbers of a picture, or why there is none."""
+    try:
+        return figure_of(spec, given, convention=convention), ""
+    except LossplugError as error:
+        return None, str(error)
+
+
+def _check_parts(names: Iterable[str], registry: Registry, catalogue: Catalogue) -> None:
+    """Raise what is wrong with the first part that is."""
+    for name in names:
+        if catalogue.lossplug_preset(name) is None:
+            registry.entry(name)
+
+
+def _names_in(table: Any) -> Iterator[str]:
+    from lossplug_core.catalog.references import names_in
+
+    yield from dict.fromkeys(names_in(table))
+
+
+def _deprecation(named: NamedPreset) -> str:
+    content = named.content
+    if content.status != "deprecated":
+        return ""
+    until = f" It may be used until {content.until}." if content.until else ""
+    other = f" Use {content.replaced_by!r} instead." if content.replaced_by else ""
+    return f"This preset is deprecated.{until}{other}"
+
+
+def _place(named: NamedPreset) -> str:
+    """Where a preset stands, without the folders of the machine that built the page."""
+    folder = str(PurePath(named.layer.source).parent)
+    return named.place.removeprefix(folder).lstrip("/\\") if folder != "." else named.place
+
+
+def _slug(name: str) -> str:
+    """A name as part of a path that every file system takes, and that no other name has."""
+    if _SAFE.fullmatch(name) and len(name) <= 80:
+        return name
+    letters = re.sub(r"[^a-z0-9]+", "-", name.casefold())[:40].strip("-")
+    return f"{letters or 'name'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
