@@ -50,7 +50,7 @@ def heard(site, tmp_path, monkeypatch):
     site.install(
         "acme-audit", modules={"acme_audit": HOOK}, entry_points="[lossplug.hooks]\na = acme_audit"
     )
-    find_spec("mae")
+    find_spec("fake/one")
     return sys.modules["acme_audit"].heard
 
 

@@ -1,0 +1,266 @@
+"""Catalogues in layers: where they come from, in which order, and what they are together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import lossplug_core
+from lossplug_core import (
+    AmbiguousLossError,
+    CatalogError,
+    ForbiddenLossError,
+    PluginWarning,
+    find_spec,
+    list_losses,
+)
+from lossplug_core._app import catalogue, registry
+
+HOOK = """
+from lossplug_core import hookimpl
+
+@hookimpl
+def lossplug_catalog():
+    return {given}
+"""
+
+
+@pytest.fixture
+def project(site, tmp_path, monkeypatch):
+    """A working directory in a project, two folders below its top."""
+    folder = tmp_path / "project" / "src" / "deep"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("LOSSPLUG_CATALOG")
+    site.install("lossplug-a", "one")
+    site.install("lossplug-b", "one")
+    return tmp_path / "project"
+
+
+def bring(site, given: str, name: str = "acme-rules", extra: str = "") -> None:
+    """Install a hook plugin that brings a catalogue."""
+    module = name.replace("-", "_")
+    site.install(
+        name,
+        modules={module: HOOK.format(given=given) + extra},
+        entry_points=f"[lossplug.hooks]\nrules = {module}\n",
+    )
+
+
+def preset(loss: str) -> str:
+    return f'[presets.usual]\nloss = "{loss}"\n'
+
+
+def test_without_a_catalogue_there_is_none(project) -> None:
+    lossplug_core.refresh()
+    assert catalogue().layers == ()
+    assert not registry.hooks.has("lossplug_veto")
+
+
+def test_the_nearest_file_above_the_working_directory_is_the_projects(project) -> None:
+    (project / "lossplug.toml").write_text(preset("a/one"))
+    (project.parent / "lossplug.toml").write_text(preset("b/one"))
+    lossplug_core.refresh()
+    assert find_spec("usual").id == "a/one"
+    assert [layer.source for layer in catalogue().layers] == [str(project / "lossplug.toml")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[tool.lossplug.presets.usual]\nloss = "a/one"\n', True),
+        ("[tool.other]\nlossplug = 3\n", False),
+        ("[tool.lossplug\n", False),
+        ("", False),
+    ],
+)
+def test_a_pyproject_counts_if_it_has_a_table_for_it(project, text, found) -> None:
+    (project / "pyproject.toml").write_text(text)
+    (project.parent / "lossplug.toml").write_text(preset("b/one"))
+    lossplug_core.refresh()
+    assert find_spec("usual").id == ("a/one" if found else "b/one")
+
+
+def test_the_place_in_a_pyproject_is_that_of_the_whole_file(project) -> None:
+    path = project / "pyproject.toml"
+    path.write_text('[project]\nname = "x"\n\n[tool.lossplug.policy]\ndeny = ["a", "b"]\n')
+    lossplug_core.refresh()
+    with pytest.raises(ForbiddenLossError, match=r"pyproject.toml:5 denies"):
+        find_spec("one")
+
+
+def test_the_last_layer_that_has_a_name_counts(site, project, tmp_path, monkeypatch) -> None:
+    team, other = tmp_path / "team.toml", tmp_path / "other.toml"
+    team.write_text(preset("keras/mae"))
+    other.write_text('prefer = {one = "b"}\n[presets.second]\nloss = "keras/mae"\n')
+    monkeypatch.setenv("LOSSPLUG_CATALOG", f"{team}{os.pathsep}{other}")
+    bring(site, "{'name': 'Acme', 'prefer': {'one': 'a'}, 'presets': {'usual': {'loss': 'one'}}}")
+    (project / "lossplug.toml").write_text(preset("a/one"))
+    lossplug_core.refresh()
+    assert [layer.source for layer in catalogue().layers] == [
+        "the hook plugin acme-rules:rules",
+        str(team),
+        str(other),
+        str(project / "lossplug.toml"),
+    ]
+    assert registry.resolve("usual").winner.id == "a/one"
+    assert registry.resolve("second").winner.id == "keras/mean_absolute_error"
+    assert find_spec("one").id == "b/one"
+
+
+def test_no_layer_allows_what_another_forbids(site, project) -> None:
+    bring(site, "{'policy': {'deny': ['a']}}")
+    (project / "lossplug.toml").write_text('policy.allow = ["a", "keras"]')
+    lossplug_core.refresh()
+    for name in ("a/one", "b/one"):
+        with pytest.raises(ForbiddenLossError):
+            find_spec(name)
+    assert list_losses(namespace="a") == []
+
+
+def test_a_file_that_is_named_and_found_is_one_layer(project, monkeypatch) -> None:
+    path = project / "lossplug.toml"
+    path.write_text(preset("a/one"))
+    monkeypatch.setenv("LOSSPLUG_CATALOG", str(path))
+    lossplug_core.refresh()
+    assert len(catalogue().layers) == 1
+
+
+@pytest.mark.parametrize("word", ["", "0", "off", "None"])
+def test_the_variable_turns_files_off_and_not_the_organisations(
+    site, project, monkeypatch, word
+) -> None:
+    (project / "lossplug.toml").write_text(preset("a/one"))
+    bring(site, "{'policy': {'deny': ['a']}}")
+    monkeypatch.setenv("LOSSPLUG_CATALOG", word)
+    lossplug_core.refresh()
+    assert [layer.source for layer in catalogue().layers] == ["the hook plugin acme-rules:rules"]
+
+
+@pytest.mark.parametrize("name", ["missing.toml", "."])
+def test_a_file_that_is_named_must_be_there(site, monkeypatch, tmp_path, name) -> None:
+    monkeypatch.setenv("LOSSPLUG_CATALOG", str(tmp_path / name))
+    lossplug_core.refresh()
+    with pytest.raises(CatalogError, match="LOSSPLUG_CATALOG"):
+        find_spec("mse")
+
+
+def test_a_broken_catalogue_stops_every_look_up(site, project) -> None:
+    (project / "lossplug.toml").write_text('[policy]\ndeni = ["a"]')
+    lossplug_core.refresh()
+    for look in (lambda: find_spec("b/one"), list_losses, catalogue):
+        with pytest.raises(CatalogError, match=r"lossplug.toml:2.*'policy.deni'"):
+            look()
+
+
+def test_a_link_that_leads_nowhere_is_a_lost_policy_and_an_error(project) -> None:
+    (project / "lossplug.toml").symlink_to("lossplug.toml")
+    lossplug_core.refresh()
+    with pytest.raises(CatalogError, match="cannot be read"):
+        list_losses()
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ("3", "gives no catalogue"),
+        ("{'presets': {'a/b': {'loss': 'x'}}}", "the hook plugin acme-rules:rules"),
+        ("'/nowhere/acme.toml'", "cannot be read"),
+    ],
+)
+def test_a_catalogue_of_a_hook_plugin_that_is_wrong_is_an_error(site, given, error) -> None:
+    bring(site, given)
+    with pytest.raises(CatalogError, match=error):
+        list_losses()
+
+
+def test_a_catalogue_of_a_hook_plugin_may_be_a_file(site, tmp_path) -> None:
+    (tmp_path / "acme.toml").write_text('policy.deny = ["a"]')
+    bring(site, repr(str(tmp_path / "acme.toml")))
+    site.install("lossplug-a", "one")
+    with pytest.raises(ForbiddenLossError, match=r"acme.toml:1"):
+        find_spec("a/one")
+
+
+def test_hooks_that_an_organisations_catalogue_denies_do_not_answer(site) -> None:
+    veto = "\n@hookimpl\ndef lossplug_veto(id):\n    return 'no'\n"
+    bring(site, "None", "some-veto", veto)
+    site.install("lossplug-a", "one")
+    with pytest.raises(ForbiddenLossError):
+        find_spec("a/one")
+    bring(site, "{'policy': {'deny': ['some-veto']}}")
+    assert find_spec("a/one").id == "a/one"
+
+
+def test_a_hook_plugin_that_fails_brings_no_catalogue_and_says_so(site) -> None:
+    bring(site, "1 / 0")
+    with pytest.warns(PluginWarning, match="acme-rules"):
+        list_losses()
+
+
+@pytest.mark.parametrize(
+    ("prefer", "winner"),
+    [
+        ('{one = "b"}', "b/one"),
+        ('{One = "lossplug-b"}', "b/one"),
+        ('{OneLoss = "B/One"}', "b/one"),
+        ('{one = "c"}', None),
+        ('{two = "b"}', None),
+    ],
+)
+def test_a_preference_decides_between_plugins(project, prefer, winner) -> None:
+    (project / "lossplug.toml").write_text(f"prefer = {prefer}\n")
+    lossplug_core.refresh()
+    if winner is None:
+        with pytest.raises(AmbiguousLossError):
+            find_spec("one")
+    else:
+        resolution = registry.resolve("one")
+        assert resolution.winner.id == winner
+        assert "is preferred for this name" in resolution.rule
+        assert find_spec("a/one").id == "a/one"
+
+
+def test_a_preference_for_what_is_forbidden_leaves_the_other(project) -> None:
+    (project / "lossplug.toml").write_text('prefer = {one = "b"}\npolicy.deny = ["b"]\n')
+    lossplug_core.refresh()
+    assert find_spec("one").id == "a/one"
+
+
+def test_keras_comes_before_any_preference(site, project) -> None:
+    site.install("lossplug-c", "mse")
+    (project / "lossplug.toml").write_text('prefer = {mse = "c"}\n')
+    lossplug_core.refresh()
+    assert registry.resolve("mse").winner.id == "keras/mean_squared_error"
+
+
+def test_what_a_catalogue_says_is_looked_up_once(project) -> None:
+    (project / "lossplug.toml").write_text('prefer = {one = "b"}\n' + preset("one"))
+    lossplug_core.refresh()
+    assert registry.resolve("usual") is registry.resolve("usual")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_without_a_catalogue_pydantic_and_the_parser_are_not_imported(tmp_path, gone) -> None:
+    code = (
+        "import os, sys\n"
+        "import lossplug_core\n"
+        f"{gone} and os.rmdir(os.getcwd())\n"
+        "lossplug_core.list_losses()\n"
+        "print({'pydantic', 'lossplug_core.catalog.model'} & set(sys.modules))\n"
+    )
+    folder = tmp_path / "work"
+    folder.mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "LOSSPLUG_CATALOG"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("set()", "")
