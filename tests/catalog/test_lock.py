@@ -395,3 +395,48 @@ def test_a_lock_goes_to_a_file_of_any_name_and_to_json(run) -> None:
     document = json.loads(result.stdout)
     assert document["distributions"] == json.loads(Path("other.lock").read_text())["distributions"]
     assert run("catalog", "lock", "--check", "-o", "other.lock").exit_code == 0
+
+
+def check(run, *arguments) -> tuple[list[dict], int]:
+    lossplug_core.refresh()
+    result = run("catalog", "check", "--no-build", *arguments, "--json")
+    return json.loads(result.stdout)["findings"], result.exit_code
+
+
+def test_check_compares_with_a_lock_too(site, lock, run) -> None:
+    lock()
+    assert check(run, "--locked") == ([], 0)
+    plugin(site, version="1.1")
+    (finding,), exit_code = check(run, "--locked")
+    assert exit_code == 1
+    assert (finding["kind"], finding["path"]) == ("version-changed", "lossplug.lock")
+    assert check(run) == ([], 0)
+
+
+def test_check_of_files_compares_a_lock_with_what_those_allow(lock, run) -> None:
+    lock()
+    Path("other.toml").write_text(
+        PRESETS.format(scale=2.0, version=1) + '[policy]\ndeny = ["fake/shaky"]'
+    )
+    Path("lossplug.lock").rename("our.lock")
+    findings, exit_code = check(run, "--locked=our.lock", "other.toml")
+    assert [finding["subject"] for finding in findings] == ["lossplug-fake: shaky"]
+    assert exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("prepare", "kind"),
+    [
+        (lambda site: None, "lock"),
+        (lambda site: Path("lossplug.lock").write_text("{"), "lock"),
+        (touch("fake_losses/sturdy.py", b"1 / 0"), "broken-plugin"),
+    ],
+)
+def test_what_keeps_check_from_comparing_is_a_finding(site, run, prepare, kind) -> None:
+    if kind == "broken-plugin":
+        assert run("catalog", "lock").exit_code == 0
+        sys.modules.pop("fake_losses.sturdy")
+    prepare(site)
+    findings, exit_code = check(run, "--locked")
+    assert kind in [finding["kind"] for finding in findings if finding["severity"] == "error"]
+    assert exit_code == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lossplug_core.cli._output import json_option, print_json, printable
+from lossplug_core.cli.catalog._locks import LOCK, drifted
 from lossplug_core.errors import BackendError, CatalogError, LossplugError
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
     help="Judge dates as on this day, such as 2027-01-31.",
 )
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
+@click.option(
+    "--locked",
+    is_flag=False,
+    flag_value=LOCK,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[LOCK]",
+    help=f"Compare what is installed and allowed with a lock, {LOCK} if none is named.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -46,6 +55,7 @@ def command(
     strict: bool,
     today: datetime | None,
     junit: Path | None,
+    locked: Path | None,
     as_json: bool,
 ) -> None:
     """Check that a catalogue holds: for CI.
@@ -60,7 +70,7 @@ def command(
     if junit and not junit.absolute().parent.is_dir():
         raise click.BadParameter(f"There is no folder {str(junit.parent)!r}.", param_hint="--junit")
     day = date.today() if today is None else today.date()
-    catalogue, remarks = _examine(files, day, builds=not no_build)
+    catalogue, remarks = _examine(files, day, builds=not no_build, lock=locked)
     if junit:
         from lossplug_core.cli._junit import remarks_xml
 
@@ -78,7 +88,9 @@ def command(
     ctx.exit(1 if any(remark.severity in fatal for remark in remarks) else 0)
 
 
-def _examine(files: Sequence[Path], today: date, *, builds: bool) -> tuple[Catalogue, list[Remark]]:
+def _examine(
+    files: Sequence[Path], today: date, *, builds: bool, lock: Path | None
+) -> tuple[Catalogue, list[Remark]]:
     """The catalogue, and what there is to say of it."""
     from lossplug_core._app import registry
     from lossplug_core.catalog.active import Catalogue, alone
@@ -97,6 +109,8 @@ def _examine(files: Sequence[Path], today: date, *, builds: bool) -> tuple[Catal
     with registry.started_by(alone(catalogue)) if files else nullcontext():
         build, why_not = _builder() if builds and catalogue.presets else (None, None)
         remarks = check(catalogue, registry, today=today, build=build)
+        if lock is not None:
+            remarks += drifted(lock, catalogue)
     if why_not is not None:
         last = catalogue.layers[-1].source
         problem = f"Presets are not built: {why_not.what}"

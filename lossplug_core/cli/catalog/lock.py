@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lossplug_core.cli._output import json_option, print_json, printable
+from lossplug_core.cli.catalog._locks import LOCK, drift_from
 from lossplug_core.errors import LossplugError
 
 if TYPE_CHECKING:
-    from lossplug_core.catalog.locking import Lock
     from lossplug_core.catalog.remarks import Remark
 
-__all__ = ["command", "drift_from"]
+__all__ = ["command"]
 
-_LOCK = "lossplug.lock"
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -28,9 +27,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "-o",
     "--output",
     type=_FILE,
-    default=Path(_LOCK),
+    default=Path(LOCK),
     metavar="FILE",
-    show_default=_LOCK,
+    show_default=LOCK,
     help="Write the lock to this file, whatever is there.",
 )
 @click.option("--check", is_flag=True, help="Write nothing: say what is not as the file says.")
@@ -45,14 +44,18 @@ def command(ctx: click.Context, output: Path, check: bool, as_json: bool) -> Non
 
     With --check the exit code is 1 if anything is not as the file says.
     """
+    from lossplug_core._app import catalogue, registry
+
     if check:
-        found = drift_from(output)
+        found = drift_from(output, catalogue())
         if as_json:
             print_json(lock=str(output), findings=[dataclasses.asdict(remark) for remark in found])
         else:
             _print(output, found)
         ctx.exit(1 if any(remark.severity == "error" for remark in found) else 0)
-    lock = _now()
+    from lossplug_core.catalog.locking import locked
+
+    lock = locked(registry, catalogue())
     _write(output, lock.text())
     if as_json:
         print_json(lock=str(output), **lock.model_dump(mode="json"))
@@ -62,25 +65,6 @@ def command(ctx: click.Context, output: Path, check: bool, as_json: bool) -> Non
         f"{len(lock.distributions)} distributions, {losses} losses, {len(lock.presets)} presets"
     )
     click.echo(f"{output}: {counts}")
-
-
-def drift_from(path: Path) -> list[Remark]:
-    """What is installed and allowed, compared with a lock.
-
-    Raises:
-        CatalogError: The lock cannot be read.
-    """
-    from lossplug_core.catalog.drifting import drift
-    from lossplug_core.catalog.locking import read_lock
-
-    return drift(read_lock(path), _now(), path)
-
-
-def _now() -> Lock:
-    from lossplug_core._app import catalogue, registry
-    from lossplug_core.catalog.locking import locked
-
-    return locked(registry, catalogue())
 
 
 def _write(path: Path, text: str) -> None:
