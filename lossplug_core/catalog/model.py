@@ -18,7 +18,7 @@ Status = Literal["experimental", "approved", "deprecated"]
 
 def _word(text: str) -> str:
     namespace, name = split(text)
-    if not (key(name) if namespace else is_distribution(text)):
+    if not (is_distribution(namespace) and key(name) if namespace else is_distribution(text)):
         raise ValueError("not a distribution, a namespace, or an id")
     return text
 

@@ -78,7 +78,7 @@ def read(path: Path) -> Layer:
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        line = getattr(error, "lineno", None) or _line_in(str(error))
+        line = getattr(error, "lineno", None) or _line_in(str(error), text)
         raise CatalogError(
             f"{_place(source, line)} is not TOML: {error}", path=source, line=line
         ) from error
@@ -188,8 +188,10 @@ def _place(source: str, line: int | None) -> str:
     return source if line is None else f"{source}:{line}"
 
 
-def _line_in(message: str) -> int | None:
+def _line_in(message: str, text: str) -> int | None:
     """The line that Python's TOML parser has in its message only, before 3.14."""
+    if "at end of document" in message:
+        return len(text.splitlines())
     _, found, rest = message.partition("at line ")
     digits = rest.split(",")[0].strip() if found else ""
     return int(digits) if digits.isdigit() else None

@@ -9,11 +9,12 @@ __all__ = ["ids", "namespaces"]
 
 
 def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids that start as what is typed; names and aliases too, once something is typed."""
-    from lossplug_core._app import registry
+    """Presets and ids that start as what is typed; names and aliases too, once it is not empty."""
+    from lossplug_core._app import catalogue, registry
 
     del ctx, param
-    found: dict[str, str] = {}
+    presets = [preset.name for preset in catalogue().presets.values()]
+    found = {name: "preset" for name in presets if name.startswith(incomplete)}
     for entry in registry.entries():
         bare = (entry.name, *entry.aliases) if incomplete else ()
         for name in (entry.id, *bare):

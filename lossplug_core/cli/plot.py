@@ -74,14 +74,16 @@ def command(
     target: float,
     as_json: bool,
 ) -> None:
-    """Draw a loss and its gradient over the prediction.
+    """Draw a loss, or that of a preset, and its gradient over the prediction.
 
     The numbers are those of the installed code, on the installed backend. A loss of logits or
     probabilities is drawn over logits, unless -p from_logits=false. The states of a loss are
     those it starts with. With --json the numbers are written to stdout, and a picture is drawn only
     if it has an --output.
     """
+    from lossplug_core._app import registry
     from lossplug_core.cli._machine import start_keras
+    from lossplug_core.cli._presets import parameters_of as preset_parameters
     from lossplug_core.cli._specs import find
     from lossplug_core.params import parameters_of
     from lossplug_core.portrait.views import check_drawable
@@ -94,6 +96,9 @@ def command(
         )
     spec, _ = find(id)
     check_drawable(spec)
+    if (lead := registry.lead(id)) is not None:
+        for name, value in preset_parameters(lead, spec).items():
+            parameters.setdefault(name, [value])
     if "from_logits" in parameters_of(spec):
         parameters.setdefault("from_logits", [True])
     varied, settings = _parameters.complete(spec, parameters)

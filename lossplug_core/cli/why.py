@@ -13,8 +13,10 @@ from lossplug_core.cli._output import (
     error_json,
     json_option,
     print_json,
+    printable,
     provider_json,
 )
+from lossplug_core.cli._presets import lead_json
 from lossplug_core.discovery import Entry
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def command(name: str, as_json: bool) -> None:
 
     resolution = registry.resolve(name)
     winner = resolution.winner
-    error = registry.explain(resolution) if winner is None else None
+    lead = resolution.lead
+    combined = lead is not None and not isinstance(lead.loss, str)
+    error = registry.explain(resolution) if winner is None and not combined else None
     losers = [(loser.entry, _reason(loser)) for loser in resolution.losers]
     if as_json:
         print_json(
@@ -44,10 +48,13 @@ def command(name: str, as_json: bool) -> None:
             winner=None if winner is None else _entry_json(winner),
             rule=resolution.rule,
             losers=[{**_entry_json(entry), "reason": reason} for entry, reason in losers],
+            **({} if lead is None else {"preset": lead_json(lead)}),
             error=None if error is None else error_json(error),
         )
     else:
-        rows = [] if winner is None else [_row("wins", winner, resolution.rule)]
+        rows = [] if winner is None else [_row("wins", winner, printable(resolution.rule))]
+        if combined:
+            rows = [("wins", printable(name), "", printable(resolution.rule))]
         rows += [_row("loses", entry, reason) for entry, reason in losers]
         if rows:
             click.echo(columns(rows))
