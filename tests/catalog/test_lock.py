@@ -158,6 +158,13 @@ def record(text: str):
     return lambda site: (next(site.folder.glob("*fake*.dist-info")) / "RECORD").write_text(text)
 
 
+def elsewhere(site) -> None:
+    """A script beside the folder of the packages, as pip installs them."""
+    for path in (outside := site.folder.parent / "fake.py", site.folder / "fake_losses" / "x.txt"):
+        path.write_text("x")
+    record(f"{LISTED}../fake.py,,\n{outside.as_posix()},,\nfake_losses/x.txt,,\n")(site)
+
+
 LISTED = "fake_losses/shaky.py,,\nfake_losses/__init__.py,,\nfake_losses/sturdy.py,,\n"
 
 
@@ -174,7 +181,7 @@ LISTED = "fake_losses/shaky.py,,\nfake_losses/__init__.py,,\nfake_losses/sturdy.
         (record(LISTED), False),
         (record(LISTED + "fake_losses/fast.cpython-311-x86_64-linux-gnu.so,,\n"), False),
         (record(LISTED + "fake_losses/__pycache__/sturdy.cpython-311.pyc,,\n"), False),
-        (record(LISTED + "../../bin/fake.py,,\n/etc/fake.py,,\n"), False),
+        (elsewhere, False),
         (record(LISTED + "fake_losses/gone.py,,\n"), False),
         (lambda site: next(site.folder.glob("*fake*.dist-info/RECORD")).unlink(), False),
         (record("\0,,,,\n"), False),
@@ -203,6 +210,7 @@ def test_an_editable_installation_is_told_and_has_the_hash_of_the_same_files(sit
     before = files_hash(lock)
     info = next(site.folder.glob("*fake*.dist-info"))
     (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    (site.folder / "__editable___finder.py").write_text(f"PATH = {str(site.folder)!r}")
     (info / "RECORD").write_text("__editable__.fake.pth,,\n__editable___finder.py,,\n")
     assert drift() == ([("editable", "lossplug-fake")], 0)
     fake = lock()["distributions"]["lossplug-fake"]

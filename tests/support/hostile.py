@@ -78,7 +78,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "nothing": (lambda path: path.write_bytes(b""), "no .keras file"),
     "noise": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 9), "no .keras"),
     "a truncated file": (_truncated, "no .keras file"),
-    "an encrypted entry": (_encrypted, "encrypted"),
+    "an encrypted entry": (_encrypted, "json is encrypted"),
     "an empty folder": (lambda path: path.mkdir(), "no config.json"),
     "a zip of something else": (lambda path: _zipped(path, ("a.txt", "a")), "no config.json"),
     "a bomb": (_bomb, "larger than 64 MiB"),
