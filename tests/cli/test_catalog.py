@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lossplug_core.catalog.model import json_schema
 from lossplug_core.catalog.reading import read
 from lossplug_core.cli import _machine
 from lossplug_core.errors import BackendError
@@ -518,6 +520,33 @@ def test_hostile_text_does_not_steer_the_terminal(run) -> None:
     printed = run("catalog", "check", "--no-build").stdout
     assert "\x1b" not in printed
     assert "\x07" not in printed
+
+
+# the reference
+
+
+REFERENCE = (Path(__file__).parents[2] / "docs/reference/catalogue.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_has_every_key() -> None:
+    schema = json_schema()
+    definitions = schema["$defs"]
+    keys = {
+        *schema["properties"],
+        *definitions["Preset"]["properties"],
+        *(f"policy.{key}" for key in definitions["Policy"]["properties"]),
+    }
+    assert keys == set(re.findall(r"^\| `([\w.]+)` \| [^|]*\|$", REFERENCE, re.MULTILINE))
+
+
+def test_the_reference_has_every_kind_of_finding() -> None:
+    rows = re.findall(r"^\| (`.*) \| ((?:error|warning|note)[^|]*) \|", REFERENCE, re.MULTILINE)
+    severities = {kind: text for kinds, text in rows for kind in re.findall("`(.*?)`", kinds)}
+    found = {tuple(line.split()[1:3]) for _, lines in FOUND.values() for line in lines}
+    found |= {tuple(line.split()[1:3]) for _, lines in LAYERS.values() for line in lines}
+    assert {pair for pair in found if pair[0] not in severities[pair[1]]} == set()
+    elsewhere = {"broken-hook", "build", "forbidden-hook", "not-built", "unreadable"}
+    assert set(severities) == {kind for _, kind in found} | elsewhere
 
 
 # diff

@@ -8,7 +8,8 @@ Its blocks share their variables:
 - `console` runs each `$ lossplug …` and compares what it prints, if the page shows that; `$ cd
   FOLDER` is followed. Of pip it does what matters here: `pip install -e FOLDER` puts a plugin on
   the path, and `pip uninstall` takes it away;
-- a block with a `:caption:` is the file of that name, and a `diff` with one changes that file.
+- a block with a `:caption:` is the file of that name, and a `diff` with one changes that file; a
+  `toml` block that begins with `# NAME.toml` is that file too, for the README.
 
 Version numbers and white space may differ.
 """
@@ -35,6 +36,7 @@ import lossplug_core
 
 FENCE = re.compile(r"^```(\{[\w-]+\} ?)?(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 OPTION = re.compile(r"\A:(?P<name>\w+): (?P<value>.*)\n\n?")
+NAMED = re.compile(r"\A# (?P<name>[\w-]+\.toml)\n")
 CHANGE_FOLDER = re.compile(r"cd (?P<folder>[\w.-]+)")
 COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.M)
 OURS = re.compile(r"(\w+=\S+ )*(lossplug|python -m (lossplug_core|pytest)) .*")
@@ -189,6 +191,8 @@ def blocks(text: str) -> Iterator[Block]:
             caption = option["value"] if option["name"] == "caption" else caption
             line += option[0].count("\n")
             body = body[option.end() :]
+        if fence["language"] == "toml" and (named := NAMED.match(body)):
+            caption = named["name"]
         yield Block(fence["language"], body, line, caption)
 
 
