@@ -80,8 +80,8 @@ def _distribution(name: str, was: LockedDistribution, now: LockedDistribution) -
         fix = _ACCEPT if now.editable else _install(name, was, "--force-reinstall ")
         yield "error", "files-changed", name, problem, fix
     if was.editable != now.editable:
-        how = ("is installed", "is editable, a folder in which somebody works")
-        problem = f"When it was locked, it {how[was.editable]}; here it {how[now.editable]}."
+        how = ("installed", "editable, a folder in which somebody works")
+        problem = f"It was {how[was.editable]}, when it was locked; here it is {how[now.editable]}."
         yield "note", "editable", name, problem, None
     for loss, before, after in _both(was.losses, now.losses):
         id = f"{name}: {loss}"

@@ -114,6 +114,14 @@ def test_the_same_installation_makes_the_same_bytes_which_tell_no_path(lock, fol
     assert str(folder).encode() not in first
 
 
+def test_what_was_locked_is_counted(run) -> None:
+    Path("catalogue.toml").write_text(
+        PRESETS.format(scale=2.0, version=1) + '[policy]\nallow = ["fake"]'
+    )
+    result = run("catalog", "lock")
+    assert result.stdout.endswith("distributions, 2 losses, 1 preset\n")
+
+
 def test_keras_is_locked_where_its_losses_are_allowed(lock, monkeypatch) -> None:
     assert "keras" not in lock()["distributions"]
     monkeypatch.delenv("LOSSPLUG_DISABLE")

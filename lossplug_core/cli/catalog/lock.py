@@ -61,10 +61,10 @@ def command(ctx: click.Context, output: Path, check: bool, as_json: bool) -> Non
         print_json(lock=str(output), **lock.model_dump(mode="json"))
         return
     losses = sum(len(distribution.losses) for distribution in lock.distributions.values())
-    counts = (
-        f"{len(lock.distributions)} distributions, {losses} losses, {len(lock.presets)} presets"
-    )
-    click.echo(f"{output}: {counts}")
+    counts = {"distribution": len(lock.distributions), "loss": losses, "preset": len(lock.presets)}
+    plural = {"loss": "losses"}
+    told = (f"{n} {word if n == 1 else plural.get(word, f'{word}s')}" for word, n in counts.items())
+    click.echo(f"{output}: {', '.join(told)}")
 
 
 def _write(path: Path, text: str) -> None:
