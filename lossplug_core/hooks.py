@@ -130,6 +130,7 @@ class HookCaller:
         self._callers: dict[str, list[tuple[str, Callable[..., list[Any]]]]] = {}
         self._lock = threading.RLock()
         self._constant: set[str] = set()
+        self._changing: dict[tuple[str, ...], bool] = {}
 
     def load(self, providers: Iterable[Provider]) -> None:
         """Import and register the hook plugins of installed distributions."""
@@ -152,7 +153,7 @@ class HookCaller:
             registered = self.manager.register(plugin, name)
             if constant and registered is not None:
                 self._constant.add(registered)
-            self._callers.clear()
+            self._forget()
             try:
                 self.manager.check_pending()
             except Exception:
@@ -164,11 +165,19 @@ class HookCaller:
         with self._lock:
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
-                self._callers.clear()
+                self._forget()
+
+    def _forget(self) -> None:
+        self._callers.clear()
+        self._changing.clear()
 
     def may_change(self, *hooks: str) -> bool:
         """Whether a plugin that implements one of these hooks may change its mind."""
-        return any(name not in self._constant for hook in hooks for name, _ in self._of(hook))
+        changing = self._changing.get(hooks)
+        if changing is None:
+            names = {name for hook in hooks for name, _ in self._of(hook)}
+            changing = self._changing[hooks] = not names <= self._constant
+        return changing
 
     def has(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""
