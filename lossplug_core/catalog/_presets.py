@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,15 @@ def remarks(catalogue: Catalogue, registry: Registry, today: date) -> Iterator[R
     """What there is to say of the presets."""
     yield from _same_names(catalogue)
     circular = set()
+    ids: dict[str, list[str]] = {}
+    for entry in registry.entries():
+        for word in {key(name) for name in (entry.name, *entry.aliases)}:
+            ids.setdefault(word, []).append(entry.id)
     for cycle in ordered(catalogue).cycles:
         yield _cycle(cycle)
         circular |= {key(named.name) for named in cycle}
     for named in catalogue.presets.values():
-        yield from _hidden(named, registry)
+        yield from _hidden(named, ids)
         yield from _lifecycle(named, catalogue, registry, today)
         if key(named.name) not in circular:
             yield from _contents(named, catalogue, registry)
@@ -89,18 +93,12 @@ def _cycle(cycle: list[NamedPreset]) -> Remark:
     )
 
 
-def _hidden(named: NamedPreset, registry: Registry) -> Iterator[Remark]:
+def _hidden(named: NamedPreset, ids: Mapping[str, list[str]]) -> Iterator[Remark]:
     """Losses that this name meant before there was the preset."""
-    ids = [
-        entry.id
-        for entry in registry.entries()
-        if key(named.name) in map(key, (entry.name, *entry.aliases))
-    ]
-    if ids:
-        problem = f"Without a namespace this name means the preset, not {' or '.join(ids)}."
-        yield remark(
-            "note", "hides-loss", (named.layer, ("presets", named.name)), named.name, problem
-        )
+    at = (named.layer, ("presets", named.name))
+    if meant := ids.get(key(named.name)):
+        problem = f"Without a namespace this name means the preset, not {' or '.join(meant)}."
+        yield remark("note", "hides-loss", at, named.name, problem)
 
 
 def _contents(named: NamedPreset, catalogue: Catalogue, registry: Registry) -> Iterator[Remark]:

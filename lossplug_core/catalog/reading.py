@@ -22,6 +22,9 @@ __all__ = ["LARGEST", "Layer", "find_project_file", "from_mapping", "read"]
 LARGEST = 2**20
 """The most bytes of a catalogue that are read."""
 
+DEEPEST = 50
+"""How many tables and lists may be in each other."""
+
 NAMES = ("lossplug.toml", "pyproject.toml")
 _TABLE = ("tool", "lossplug")
 
@@ -102,12 +105,36 @@ def from_mapping(
     from lossplug_core.catalog.model import CatalogueFile
 
     lines = lines or {}
+    _check_depth(document, source, lines)
     try:
         return Layer(source, CatalogueFile.model_validate(dict(document)), lines)
     except ValidationError as error:
         # A key that is not known says more than one that is missing.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         raise _invalid(first, source, lines, CatalogueFile) from error
+
+
+def _check_depth(
+    document: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...], int]
+) -> None:
+    """Refuse what is so deep that walking it would fail, or that contains itself."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while waiting:
+        path, value = waiting.pop()
+        if len(path) > DEEPEST:
+            # A header such as [a.b.c] has one line, and a and b have none.
+            headers = (number for key, number in lines.items() if key[: len(path)] == path)
+            line = next(headers, line_of(path, lines))
+            raise CatalogError(
+                f"{_place(source, line)}: {'.'.join(path[:2])} is too deep.",
+                expected=f"at most {DEEPEST} tables and lists in each other",
+                path=source,
+                line=line,
+            )
+        if isinstance(value, Mapping):
+            waiting += [((*path, str(key)), inner) for key, inner in value.items()]
+        elif isinstance(value, (list, tuple)):
+            waiting += [((*path, str(number)), inner) for number, inner in enumerate(value)]
 
 
 def _invalid(
