@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -187,12 +188,18 @@ def _templates() -> Environment:
         "plain": plain,
         "plugin": _plugin,
         "assigned": _assigned,
+        "written": _written,
     }
     return environment
 
 
 def _assigned(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return ", ".join(f"{name}={_written(value)}" for name, value in values.items())
+
+
+def _written(value: Any) -> str:
+    """A value as Python writes it, without the place of an object in this process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _file(name: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from lossplug_core.bridge import get_loss
+from lossplug_core.catalog.references import names_in
 from lossplug_core.catalog.site.figures import figure_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.migration import fate, instead
@@ -106,9 +109,8 @@ def _loss(entry: Entry, registry: Registry) -> Item:
         spec = registry.find(entry.id)
         document = document_of(spec, entry.aliases)
     except LossplugError as error:
-        return Item(
-            "loss", entry.id, path, "It cannot be loaded.", plugin, problem=str(error), also=()
-        )
+        why = "It cannot be loaded."
+        return Item("loss", entry.id, path, why, plugin, problem=str(error), why_no_figure=why)
     figure, why = _figure(spec, {}, None)
     gone = spec.deprecated
     return Item(
@@ -138,21 +140,22 @@ def _preset(named: NamedPreset, registry: Registry, catalogue: Catalogue) -> Ite
         "also": tuple(content.tags),
         "deprecation": _deprecation(named),
         "preset": named,
-        "place": _place(named),
+        "place": _local(named.place, catalogue),
     }
     try:
         lead = registry.lead(named.name)
         if lead is None:
             raise LossplugError("It is not in force.", fix="lossplug catalog check")
+        _try(named.name)
         between = tuple(preset.name for preset in lead.presets[1:])
         if not isinstance(lead.loss, str):
-            parts = tuple(_names_in(lead.loss))
-            _check_parts(parts, registry, catalogue)
+            parts = tuple(dict.fromkeys(names_in(lead.loss)))
             why = "It is a combination of losses. Their pages show the curves of each."
             return Item(**common, leads_to=(*between, *parts), why_no_figure=why)
         return _of_one_loss(common, lead, registry, between)
     except LossplugError as error:
-        return Item(**common, problem=str(error), why_no_figure="It cannot be built.")
+        why = "It cannot be built."
+        return Item(**common, problem=_local(str(error), catalogue), why_no_figure=why)
 
 
 def _of_one_loss(
@@ -182,17 +185,11 @@ def _figure(
         return None, str(error)
 
 
-def _check_parts(names: Iterable[str], registry: Registry, catalogue: Catalogue) -> None:
-    """Raise what is wrong with the first part that is."""
-    for name in names:
-        if catalogue.lossplug_preset(name) is None:
-            registry.entry(name)
-
-
-def _names_in(table: Any) -> Iterator[str]:
-    from lossplug_core.catalog.references import names_in
-
-    yield from dict.fromkeys(names_in(table))
+def _try(name: str) -> None:
+    """Build a preset: what is wrong with it, its parts included, is raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        get_loss(name)
 
 
 def _deprecation(named: NamedPreset) -> str:
@@ -204,10 +201,11 @@ def _deprecation(named: NamedPreset) -> str:
     return f"This preset is deprecated.{until}{other}"
 
 
-def _place(named: NamedPreset) -> str:
-    """Where a preset stands, without the folders of the machine that built the page."""
-    folder = str(PurePath(named.layer.source).parent)
-    return named.place.removeprefix(folder).lstrip("/\\") if folder != "." else named.place
+def _local(text: str, catalogue: Catalogue) -> str:
+    """Text without the folders of the machine that built the page."""
+    for layer in catalogue.layers:
+        text = text.replace(layer.source, PurePath(layer.source).name)
+    return text
 
 
 def _slug(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import click
@@ -41,6 +42,8 @@ def command(out: Path, as_json: bool) -> None:
     from lossplug_core.catalog.site.building import MADE_BY, build, write
 
     _check_ours(out, MADE_BY)
+    # TensorFlow remarks on each function that it traces, and each curve is one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     made_with = (
         f"lossplug-core {version_of('lossplug-core')} and Keras {keras.__version__} "
         f"on {keras.backend.backend()}"
