@@ -33,7 +33,7 @@ from lossplug_core import ClassCounts, Fraction, NonNegative, loss, ops
       version=2, history={2: "`scale` was squared."})
 def absolute(y_true, y_pred, *, scale: NonNegative = 1.0, power: Fraction = 1.0,
              unused: NonNegative = 0.0):
-    '''Absolute error, <img src=x onerror=alert(1)> and **more**.
+    r'''Absolute error, <img src=x onerror=alert(1)> and **more**.
 
     It says </script><script>alert(1)</script>, [a link](javascript:alert(1)), [one](elsewhere.md)
     and [one to the web](https://example.org/).
