@@ -104,7 +104,6 @@ def _hidden(named: NamedPreset, ids: Mapping[str, list[str]]) -> Iterator[Remark
 def _contents(named: NamedPreset, catalogue: Catalogue, registry: Registry) -> Iterator[Remark]:
     """What a preset is made of."""
     at, preset = (named.layer, ("presets", named.name, "loss")), named.content
-    found = True
     for name in dict.fromkeys(names_in(preset.loss)):
         inner = preset_of(name, catalogue)
         if inner is not None:
@@ -116,13 +115,11 @@ def _contents(named: NamedPreset, catalogue: Catalogue, registry: Registry) -> I
             spec = _spec(name, registry)
         except LossplugError as error:
             yield _of_error(at, named, error)
-            found = False
             continue
         if spec is not None and (warning := warning_for(spec, formerly=former_id(name, spec))):
             problem = "\n".join([warning.what, *warning.changes])
             yield remark("warning", "changed-loss", at, named.name, problem, warning.fix)
-    if found:
-        yield from _parameters(named, registry)
+    yield from _parameters(named, registry)
 
 
 def _parameters(named: NamedPreset, registry: Registry) -> Iterator[Remark]:
@@ -140,7 +137,7 @@ def _parameters(named: NamedPreset, registry: Registry) -> Iterator[Remark]:
     except (CatalogError, ParameterError) as error:
         yield _of_error((named.layer, ("presets", named.name, *_where(error))), named, error)
     except LossplugError:
-        pass  # a remark of the preset that leads there
+        pass  # there is a remark already, of this preset or of the one that leads there
 
 
 def _where(error: LossplugError) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _of_section(
             yield Change(section, new[word][0], "added", {})
         elif fields := _differing(old[word][1], new[word][1]):
             meant = any(field.partition(".")[0] in _MEANING for field in fields)
-            unversioned = section == "presets" and meant and "version" not in fields
+            unversioned = meant and "version" not in fields
             yield Change(section, new[word][0], "changed", fields, unversioned)
 
 

@@ -172,6 +172,7 @@ def test_check_of_files_has_nothing_to_do_with_the_layers_of_this_process(run, f
 def test_check_of_a_folder_reads_the_catalogue_in_it(run, folder) -> None:
     inner = folder / "inner"
     inner.mkdir()
+    Path("lossplug.toml").write_text("")
     assert "has no catalogue" in run("catalog", "check", "inner").stdout
     (inner / "pyproject.toml").write_text("[tool.lossplug.presets.x]\nloss = 'fake/nothing'\n")
     found = json.loads(run("catalog", "check", "inner", "--no-build", "--json").stdout)["findings"]
@@ -223,6 +224,10 @@ FOUND = {
     "Keras's own": (preset(loss="mse"), []),
     "of a preset": (preset(loss="fake/only") + preset("more", loss="Mine"), []),
     "a combination": (preset(loss={"combine": {"keras/huber": 1, "fake/only": 2}}), []),
+    "with what every loss has": (
+        preset(loss="fake/sturdy", reduction="none", params={"dtype": "float64"}),
+        [],
+    ),
     "a convention": (preset(loss="fake/sturdy", convention="wide"), []),
     "a typo": (preset(loss="fake/stardy"), [":2 error unknown-loss mine"]),
     "not installed": (preset(loss="unheard-of/thing"), [":2 error not-installed mine"]),
@@ -245,6 +250,10 @@ FOUND = {
         "[policy]\ndeny = ['fake/only']\n"
         + preset(loss={"combine": [{"loss": {"name": "mse"}}, {"loss": {"name": "fake/Only"}}]}),
         [":4 error forbidden mine"],
+    ),
+    "a pair in a combination": (
+        preset(loss={"combine": [["fake/stardy", 1.0], ["mse", 1.0]]}),
+        [":2 error unknown-loss mine"],
     ),
     "an unknown parameter": (
         preset(loss="fake/sturdy", params={"scael": 2}),
@@ -346,6 +355,14 @@ FOUND = {
         "[prefer]\nonly = 'fake'\n",
         [":2 note idle-preference only"],
     ),
+    "a preference where the others are forbidden": (
+        "[policy]\ndeny = ['other']\n[prefer]\nsturdy = 'fake'\n",
+        [":4 note idle-preference sturdy"],
+    ),
+    "a preference for the name of a preset": (
+        "[prefer]\nsturdy = 'other'\n" + preset("sturdy", loss="fake/only"),
+        [":2 note idle-preference sturdy", ":3 note hides-loss sturdy"],
+    ),
     "a preference for what is forbidden": (
         "[policy]\ndeny = ['other']\n[prefer]\nsturdy = 'other'\n",
         [":4 error preference-without-effect sturdy"],
@@ -378,6 +395,10 @@ LAYERS = {
     "a later layer that allows what an earlier one does not": (
         ["[policy]\nallow = ['keras']\n", "[policy]\nallow = ['keras/huber', 'fake']\n"],
         ["layer1.toml:2 warning contradiction fake"],
+    ),
+    "a later layer that allows more, and so nothing more": (
+        ["[policy]\nallow = ['fake/only']\n", "[policy]\nallow = ['fake']\n"],
+        [],
     ),
     "a later layer that prefers what there is": (
         ["[prefer]\nsturdy = 'nobody'\n", "[prefer]\nSturdy = 'fake/sturdy'\n"],
@@ -432,6 +453,12 @@ def test_a_denied_hook_plugin_is_not_imported(site, findings) -> None:
     assert brief(findings("[policy]\ndeny = ['acme-policy']\n")) == []
 
 
+def test_the_nearest_word_is_one_that_a_policy_can_have(site, findings) -> None:
+    site.install("acme-policy", modules={"acme": ""}, entry_points="[lossplug.hooks]\na = acme\n")
+    (found,) = findings("[policy]\ndeny = ['acme-policy/x']\n")
+    assert found["fix"] == "Write 'acme-policy' instead, if that is meant."
+
+
 @pytest.mark.backend
 def test_check_builds_every_preset(site, findings) -> None:
     presets = {
@@ -444,9 +471,14 @@ def test_check_builds_every_preset(site, findings) -> None:
     text += preset("refused", loss="keras/huber", params={"delta": "wide"})
     text += preset("of-refused", loss={"combine": {"refused": 1.0}})
     text += preset("no-sum", loss={"combine": {"good": "much"}})
+    text += preset("nowhere", loss="fake/nowhere")
+    text += preset(loss="keras/huber", params={"delta": "wide"}, status="deprecated", until=PAST)
     assert brief(findings(text, build=True)) == [
         "layer0.toml:7 error build refused",
         "layer0.toml:12 error build no-sum",
+        "layer0.toml:15 error unknown-loss nowhere",
+        "layer0.toml:16 error build mine",
+        "layer0.toml:20 error past-its-date mine",
     ]
 
 
@@ -477,6 +509,11 @@ def test_check_prints_places_first_and_what_to_do(run) -> None:
     assert nearest == "  Did you mean 'fake/sturdy'?"
     assert step.startswith("  Next: ")
     assert last == "1 preset in 1 layer: 1 error, 0 warnings, 0 notes."
+
+
+def test_check_prints_places_as_seen_from_here(run, folder) -> None:
+    (folder / "lossplug.toml").write_text(preset(loss="fake/stardy"))
+    assert run("catalog", "check", "--no-build").stdout.startswith("lossplug.toml:2: error: ")
 
 
 @pytest.mark.parametrize(("strictly", "code"), [((), 0), (("--strict",), 1)])
