@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -157,9 +158,24 @@ def folder(site, tmp_path, monkeypatch) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    """Where the site is kept, which is built once for all that only look at it."""
+    return tmp_path_factory.mktemp("kept") / "out"
+
+
 @pytest.fixture
-def built(folder, run) -> Path:
-    """The site."""
+def built(kept, request) -> Path:
+    """The site, to look at."""
+    if not kept.exists():
+        shutil.copytree(request.getfixturevalue("fresh"), kept)
+        assert not Path("trace").exists()
+    return kept
+
+
+@pytest.fixture
+def fresh(folder, run) -> Path:
+    """The site, in its project."""
     result = run("catalog", "build", "out")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{Path('out', 'index.html')}\n"
@@ -198,7 +214,6 @@ def test_each_loss_and_each_preset_that_is_allowed_has_a_page(built) -> None:
         "presets/regression.html",
         "presets/wrong.html",
     }
-    assert not Path("trace").exists()
 
 
 @pytest.mark.backend
@@ -252,15 +267,15 @@ def test_pages_can_be_read_and_used_without_seeing_them(built) -> None:
 
 
 @pytest.mark.backend
-def test_the_same_losses_give_the_same_bytes(built, folder, run) -> None:
+def test_the_same_losses_give_the_same_bytes(fresh, folder, run) -> None:
     assert run("catalog", "build", "again").exit_code == 0
     again = folder / "again"
-    files = {path.relative_to(built) for path in built.rglob("*") if path.is_file()}
+    files = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
     assert files == {path.relative_to(again) for path in again.rglob("*") if path.is_file()}
     for path in files:
-        assert (built / path).read_bytes() == (again / path).read_bytes(), path
+        assert (fresh / path).read_bytes() == (again / path).read_bytes(), path
         if "plotly" not in path.name:
-            assert str(folder).encode() not in (built / path).read_bytes(), path
+            assert str(folder).encode() not in (fresh / path).read_bytes(), path
 
 
 @pytest.mark.backend
@@ -367,14 +382,14 @@ def test_the_index_tells_the_filters_what_each_is(built) -> None:
 
 
 @pytest.mark.backend
-def test_a_later_build_takes_away_what_is_gone(built, folder, run) -> None:
+def test_a_later_build_takes_away_what_is_gone(fresh, folder, run) -> None:
     (folder / "lossplug.toml").write_text('[policy]\nallow = ["keras/huber"]')
     import lossplug_core
 
     lossplug_core.refresh()
     assert run("catalog", "build", "out").exit_code == 0
-    assert set(pages(built)) == {"index.html", "compare.html", "losses/keras/huber.html"}
-    assert not (built / "data/losses/acme").exists()
+    assert set(pages(fresh)) == {"index.html", "compare.html", "losses/keras/huber.html"}
+    assert not (fresh / "data/losses/acme").exists()
 
 
 @pytest.mark.backend

@@ -25,7 +25,7 @@ __all__ = ["figure_of"]
 _POINTS, _POINTS_ALONE = 81, 49
 """At how many points: fewer where each is a batch of its own, which takes long."""
 
-_DIGITS = 4
+_DIGITS, _UNSEEN = 4, 1e-6
 _TARGET = 1.0
 """The target of losses of real values: some are not defined for a target of 0."""
 
@@ -140,16 +140,20 @@ def _positions(
 
 def _numbers(picture: Picture) -> list[dict[str, list[float | None]]]:
     return [
-        {
-            "loss": [_short(value) for value in curve.loss],
-            "gradient": [_short(value) for value in curve.gradient],
-        }
+        {"loss": _rounded(curve.loss), "gradient": _rounded(curve.gradient)}
         for curve in picture.curves
     ]
 
 
+def _rounded(numbers: Any) -> list[float | None]:
+    """Numbers as far as one can see them: nothing beside the largest of them is zero."""
+    found = [_short(number) for number in numbers]
+    least = max((abs(number) for number in found if number is not None), default=0) * _UNSEEN
+    return [0 if number is not None and abs(number) < least else number for number in found]
+
+
 def _short(number: Any) -> float | None:
-    """A number with the digits that one can see; None if it is not finite."""
+    """A number with a few digits; None if it is not finite."""
     number = float(number)
     if not math.isfinite(number):
         return None

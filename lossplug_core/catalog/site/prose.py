@@ -22,6 +22,16 @@ __all__ = ["address", "inline", "markdown", "plain"]
 
 _ADDRESS = re.compile(r"(https?://|mailto:)[^\s<>\"']+", re.IGNORECASE)
 
+# What can be wider than a phone is scrolled, by the keyboard too. No text can look like this: it is
+# escaped.
+_WIDE = (
+    (
+        '<div class="math block">',
+        '<div class="math block" role="group" aria-label="Formula" tabindex="0">',
+    ),
+    ("<pre>", '<pre tabindex="0">'),
+)
+
 
 def markdown(text: str) -> Markup:
     r"""Paragraphs, lists and tables, code and formulas.
@@ -30,7 +40,10 @@ def markdown(text: str) -> Markup:
         >>> markdown("`a` <b>")
         Markup('<p><code>a</code> &lt;b&gt;</p>\n')
     """
-    return Markup(_parser().render(text))
+    text = _parser().render(text)
+    for before, after in _WIDE:
+        text = text.replace(before, after)
+    return Markup(text)
 
 
 def inline(text: str) -> Markup:
