@@ -464,6 +464,20 @@ def test_what_a_parameter_can_be_moved_to(annotation, start, expected) -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "most", "expected"),
+    [
+        (0.3, 11, (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)),
+        (0.3, 4, (0, 0.3, 0.5, 1)),
+        (1.0, 3, (0, 1)),
+    ],
+)
+def test_a_slider_with_fewer_values_keeps_its_ends_and_its_start(start, most, expected) -> None:
+    move = move_of(Parameter("p", Annotated[float, Ge(0), Le(1)], start), start)
+    assert move is not None
+    assert move.thinned(start, most).values == expected
+
+
+@pytest.mark.parametrize(
     ("annotation", "expected"),
     [
         (ClassCounts, (900.0, 90.0, 10.0)),

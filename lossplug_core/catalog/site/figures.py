@@ -25,6 +25,9 @@ __all__ = ["figure_of"]
 _POINTS, _POINTS_ALONE = 81, 49
 """At how many points: fewer where each is a batch of its own, which takes long."""
 
+_MOST_ALONE = 12
+"""How many pictures there are of a loss of which each takes long."""
+
 _DIGITS, _UNSEEN = 4, 1e-6
 _TARGET = 1.0
 """The target of losses of real values: some are not defined for a target of 0."""
@@ -68,6 +71,7 @@ def figure_of(
         "examples": sorted(examples),
         "moves": [move for move in moves if "values" in move],
         "without_effect": [move["name"] for move in moves if "values" not in move],
+        "not_moved": _not_moved(spec, setting),
     }
 
 
@@ -92,18 +96,45 @@ def _picture(spec: LossSpec, setting: Mapping[str, Any]) -> Picture:
 
 
 def _points(spec: LossSpec, setting: Mapping[str, Any]) -> int:
-    alone = any(case.alone for case in view_of(spec, setting, _TARGET).cases)
-    return _POINTS_ALONE if alone else _POINTS
+    return _POINTS_ALONE if _takes_long(spec, setting) else _POINTS
+
+
+def _takes_long(spec: LossSpec, setting: Mapping[str, Any]) -> bool:
+    """Whether each point of a picture is a batch of its own."""
+    return any(case.alone for case in view_of(spec, setting, _TARGET).cases)
+
+
+def _possible(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
+    """All that could be moved. `from_logits` decides what is on the axis, and stays."""
+    moves = (
+        move_of(parameter, setting[name])
+        for name, parameter in parameters_of(spec).items()
+        if name in setting and name != "from_logits"
+    )
+    return [move for move in moves if move is not None]
+
+
+def _computed(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
+    """What is moved: where pictures take long numbers only, and to fewer values."""
+    moves = _possible(spec, setting)
+    if not _takes_long(spec, setting):
+        return moves
+    numbers = [move for move in moves if move.is_number]
+    most = max(_MOST_ALONE // max(len(numbers), 1), 3)
+    return [move.thinned(setting[move.name], most) for move in numbers]
+
+
+def _not_moved(spec: LossSpec, setting: Mapping[str, Any]) -> list[str]:
+    computed = {move.name for move in _computed(spec, setting)}
+    return [move.name for move in _possible(spec, setting) if move.name not in computed]
 
 
 def _moves(
     spec: LossSpec, setting: Mapping[str, Any], picture: Picture, curves: Sequence[Any]
 ) -> Iterator[dict[str, Any]]:
     """Each parameter that can move; without values if the curves stay as they are."""
-    for name, parameter in parameters_of(spec).items():
-        move = move_of(parameter, setting.get(name)) if name in setting else None
-        if move is None or name == "from_logits":
-            continue
+    for move in _computed(spec, setting):
+        name = move.name
         positions = [*_positions(spec, setting, move, picture)]
         others = [position["curves"] for position in positions]
         if not others:

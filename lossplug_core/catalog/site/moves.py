@@ -43,6 +43,20 @@ class Move:
     is_number: bool
     values: tuple[Any, ...]
 
+    def thinned(self, start: Any, most: int) -> Move:
+        """The same with fewer values: the ends, the start, and some between them.
+
+        Args:
+            start: A value that stays.
+            most: How many values there are at most, 3 or more.
+        """
+        if len(self.values) <= most:
+            return self
+        last, kept = len(self.values) - 1, most - 2
+        places = {round(last * i / kept) for i in range(kept + 1)}
+        values = (v for i, v in enumerate(self.values) if i in places or v == start)
+        return Move(self.name, self.is_number, tuple(values))
+
 
 def move_of(parameter: Parameter, start: Any) -> Move | None:
     """What a parameter can be moved to, if it is a number or one of a few.

@@ -34,6 +34,9 @@
     if (figure.without_effect.length) {
       said.push(`Without effect on this picture: ${figure.without_effect.join(", ")}.`);
     }
+    if (figure.not_moved.length) {
+      said.push(`Not moved here: ${figure.not_moved.join(", ")}.`);
+    }
     return said.map((text) => element("p", { class: "note" }, text));
   }
 
