@@ -121,7 +121,11 @@ def _computed(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
         return moves
     numbers = [move for move in moves if move.is_number]
     most = max(_MOST_ALONE // max(len(numbers), 1), 3)
-    return [move.thinned(setting[move.name], most) for move in numbers]
+    # An integer is a size, for which a backend compiles all anew.
+    return [
+        move.thinned(setting[move.name], 3 if isinstance(setting[move.name], int) else most)
+        for move in numbers
+    ]
 
 
 def _not_moved(spec: LossSpec, setting: Mapping[str, Any]) -> list[str]:
