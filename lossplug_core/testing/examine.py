@@ -29,7 +29,7 @@ from lossplug_core.testing.selection import checks
 __all__ = ["Examination", "examine"]
 
 _LOADS = "loads"
-_TIME_LIMIT = 60.0
+_TIME_LIMIT = 180.0
 
 
 class Examination:
