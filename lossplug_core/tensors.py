@@ -6,7 +6,7 @@ from typing import Any
 
 from lossplug_core import ops
 
-__all__ = ["Shape", "at_least_float32", "fits", "one_hot_of"]
+__all__ = ["Shape", "at_least_float32", "fits", "numbers_of", "one_hot_of"]
 
 Shape = tuple[int | None, ...]
 """A static shape, with None for sizes that are unknown while a graph is traced."""
@@ -31,6 +31,14 @@ def fits(shape: Shape, other: Shape) -> bool:
     return len(shape) == len(other) and all(
         None in sizes or len(set(sizes)) == 1 for sizes in zip(shape, other, strict=True)
     )
+
+
+def numbers_of(tensor: Any) -> Any:
+    """The numbers of a tensor, an array; None inside a compiled function, where there are none."""
+    try:
+        return ops.convert_to_numpy(tensor)
+    except Exception:  # each backend has one of its own for a tensor without numbers
+        return None
 
 
 def one_hot_of(class_ids: Any, y_pred: Any) -> Any:

@@ -16,6 +16,7 @@ from lossplug_core.errors import DataError
 from lossplug_core.forms import ANY
 from lossplug_core.names import KERAS
 from lossplug_core.spec import LossSpec
+from lossplug_core.tensors import numbers_of
 
 __all__ = ["Target", "as_tensor", "marked", "prepare"]
 
@@ -145,7 +146,7 @@ def _means_rows(spec: LossSpec, y_true: Any) -> bool:
 
 def _rows(spec: LossSpec, y_true: Any) -> Any:
     """Rows of 0 and 1; of other numbers they are refused, where they can be looked at."""
-    values = _values(y_true)
+    values = numbers_of(y_true)
     others = [] if values is None else values[(values != 0) & (values != 1)]
     if len(others):
         raise DataError(
@@ -155,14 +156,6 @@ def _rows(spec: LossSpec, y_true: Any) -> Any:
             fix="keras.utils.to_categorical(labels).max(axis=-2) makes rows of lists of labels.",
         )
     return y_true
-
-
-def _values(tensor: Any) -> Any:
-    """The numbers of a tensor; None inside a compiled function, where there are none."""
-    try:
-        return ops.convert_to_numpy(tensor)
-    except Exception:
-        return None
 
 
 def _integers(y_true: Any) -> Any:
@@ -184,7 +177,7 @@ def _check_class_ids(spec: LossSpec, y_true: Any, classes: int | None) -> bool:
     """Whether the ids could be looked at; those that are no class are refused."""
     if classes is None:
         return False
-    values = _values(y_true)
+    values = numbers_of(y_true)
     if values is None:
         return False
     outside = values[(values < 0) | (values >= classes)]

@@ -20,17 +20,12 @@ from probabilities import (
     LOGITS,
     POSITIONS,
     PROBABILITIES,
+    log_softmax,
 )
 
 VIEWS = ("clean", "augmented_1", "augmented_2")
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
-
-
-def log_softmax(y_pred, from_logits):
-    if from_logits:
-        return y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
-    return np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
 
 
 def one_hot(y_true, log_p):

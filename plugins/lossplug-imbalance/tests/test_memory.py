@@ -23,16 +23,11 @@ from probabilities import (
     PROBABILITIES,
     SATURATED,
     SOFT_LABELS,
+    log_softmax,
     one_hot,
 )
 
 # --- The papers, in NumPy: the values of a batch, and what is remembered after it -----------------
-
-
-def log_softmax(y_pred, from_logits):
-    if from_logits:
-        return y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
-    return np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
 
 
 def seesaw_paper(

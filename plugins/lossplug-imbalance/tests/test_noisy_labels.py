@@ -27,16 +27,11 @@ from probabilities import (
     LOGITS,
     ONE_HOT,
     POSITIONS,
+    log_softmax,
     one_hot,
 )
 
 # --- The papers, in NumPy -------------------------------------------------------------------------
-
-
-def log_softmax(y_pred, from_logits):
-    if from_logits:
-        return y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
-    return np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
 
 
 def exclusive(y_true, y_pred, from_logits):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from lossplug_core import ops
 
-__all__ = ["Average", "averaged"]
+__all__ = ["Average", "averaged", "balanced"]
 
 Average = Literal["outputs", "sum", "positives"]
 """The mean over the outputs, their sum, or their sum for each positive of the batch."""
@@ -25,3 +25,11 @@ def averaged(values: Any, y_true: Any, average: Average) -> Any:
         return values
     positives = ops.maximum(ops.sum(y_true), 1)
     return values * (ops.sum(ops.ones_like(values)) / positives)
+
+
+def balanced(positive: Any, negative: Any, alpha: Any) -> Any:
+    """The terms of positives and of negatives together; with `alpha`, that is how they weigh."""
+    if alpha is None:
+        return positive + negative
+    alpha = ops.cast(alpha, positive.dtype)
+    return alpha * positive + (1 - alpha) * negative

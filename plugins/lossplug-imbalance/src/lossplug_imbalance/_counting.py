@@ -7,7 +7,7 @@ from typing import Any
 
 from lossplug_core import DataError
 
-__all__ = ["positives"]
+__all__ = ["one_or_each", "positives"]
 
 
 def positives(batches: Iterable[Any], parameter: str) -> tuple[Any, int]:
@@ -39,3 +39,9 @@ def positives(batches: Iterable[Any], parameter: str) -> tuple[Any, int]:
                 fix=f"Give {parameter} yourself.",
             )
     return counts, samples
+
+
+def one_or_each(numbers: Any) -> float | tuple[float, ...]:
+    """A parameter from an array: one number, or one per output if there are several."""
+    values = numbers.tolist()
+    return values[0] if len(values) == 1 else tuple(values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossplug_core import ops
-from lossplug_imbalance._powers import power, raised
+from lossplug_imbalance._powers import raised
 from lossplug_imbalance._sigmoid import (
     costs_and_probabilities,
     focal_of_logits,
@@ -19,7 +19,6 @@ from lossplug_imbalance._sigmoid import (
 __all__ = [
     "centred",
     "log_complement",
-    "power",
     "sigmoid_crossentropy",
     "sigmoid_logs",
     "sigmoid_parts",
@@ -35,7 +34,7 @@ def sigmoid_logs(y_pred: Any, *, from_logits: bool) -> tuple[Any, Any]:
     """The logarithms of the probabilities of yes and of no, each output by itself."""
     if from_logits:
         return logs_of_logits(y_pred)
-    p = ops.clip(y_pred, _EPSILON, 1 - _EPSILON)
+    p = _clipped(y_pred)
     return ops.log(p), ops.log1p(-p)
 
 
@@ -43,9 +42,8 @@ def sigmoid_parts(y_pred: Any, *, from_logits: bool) -> tuple[Any, Any, Any, Any
     """Minus the logarithms of the probabilities of yes and of no, and these probabilities."""
     if from_logits:
         return costs_and_probabilities(y_pred)
-    log_p, log_not_p = sigmoid_logs(y_pred, from_logits=False)
-    p = ops.clip(y_pred, _EPSILON, 1 - _EPSILON)
-    return -log_p, -log_not_p, p, 1 - p
+    p = _clipped(y_pred)
+    return -ops.log(p), -ops.log1p(-p), p, 1 - p
 
 
 def softmax_logs(y_pred: Any, *, from_logits: bool) -> Any:
@@ -53,7 +51,7 @@ def softmax_logs(y_pred: Any, *, from_logits: bool) -> Any:
     if from_logits:
         return ops.log_softmax(y_pred, axis=-1)
     total = ops.maximum(ops.sum(y_pred, axis=-1, keepdims=True), _EPSILON)
-    return ops.log(ops.clip(y_pred / total, _EPSILON, 1 - _EPSILON))
+    return ops.log(_clipped(y_pred / total))
 
 
 def centred(logits: Any) -> Any:
@@ -87,10 +85,9 @@ def sigmoid_crossentropy(
         negative = ops.cast(negative_weight, y_pred.dtype) * negative
     if from_logits and isinstance(gamma, int | float):
         return focal_of_logits(y_pred, positive, negative, gamma)
-    log_p, log_not_p = sigmoid_logs(y_pred, from_logits=from_logits)
-    positive = positive * log_p * power(log_not_p, gamma)
-    negative = negative * log_not_p * power(log_p, gamma)
-    return -(positive + negative)
+    cost_of_yes, cost_of_no, p, not_p = sigmoid_parts(y_pred, from_logits=from_logits)
+    positive = positive * cost_of_yes * raised(not_p, gamma, lambda: -cost_of_no)
+    return positive + negative * cost_of_no * raised(p, gamma, lambda: -cost_of_yes)
 
 
 def softmax_crossentropy(
@@ -102,3 +99,7 @@ def softmax_crossentropy(
     if gamma is not None:
         terms = terms * raised(-ops.expm1(log_p), gamma, lambda: log_complement(log_p))
     return ops.sum(-terms, axis=-1)
+
+
+def _clipped(p: Any) -> Any:
+    return ops.clip(p, _EPSILON, 1 - _EPSILON)

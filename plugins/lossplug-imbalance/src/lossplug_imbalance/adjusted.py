@@ -17,7 +17,7 @@ from lossplug_core import (
 )
 from lossplug_core.statistics import class_counts, class_priors
 from lossplug_core.types import Dimension
-from lossplug_imbalance._counting import positives
+from lossplug_imbalance._counting import one_or_each, positives
 from lossplug_imbalance._crossentropy import (
     centred,
     sigmoid_crossentropy,
@@ -35,8 +35,7 @@ Fractions = Annotated[tuple[OpenFraction, ...], MinLen(1), Dimension("classes")]
 def _positive_prior(batches: Iterable[Any]) -> float | tuple[float, ...]:
     """Which part of the targets is positive: one number, or one per output."""
     counts, samples = positives(batches, "positive_prior")
-    priors = (counts / samples).tolist()
-    return priors[0] if len(priors) == 1 else tuple(priors)
+    return one_or_each(counts / samples)
 
 
 @loss(

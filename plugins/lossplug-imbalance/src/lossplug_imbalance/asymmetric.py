@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lossplug_core import Fraction, NonNegative, loss, ops
+from lossplug_imbalance._averages import averaged
 from lossplug_imbalance._crossentropy import log_complement, sigmoid_parts, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent
 from lossplug_imbalance._powers import raised
@@ -123,7 +124,7 @@ def asymmetric(
         negative_weight = ops.stop_gradient(negative_weight)
     negative = ops.where(is_clipped, 0.0, negative_weight * log_not_q)
     values = -y_true * positive_weight * log_p - (1 - y_true) * negative
-    return ops.sum(values, axis=-1) if average == "sum" else ops.mean(values, axis=-1)
+    return averaged(values, y_true, average)
 
 
 @loss(

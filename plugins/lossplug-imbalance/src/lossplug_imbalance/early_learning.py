@@ -18,8 +18,9 @@ from lossplug_core import (
     loss,
     ops,
 )
-from lossplug_core.tensors import fits
+from lossplug_core.tensors import fits, numbers_of
 from lossplug_imbalance._crossentropy import softmax_logs
+from lossplug_imbalance._entropy import crossentropy
 from lossplug_imbalance._inputs import exclusive
 from lossplug_imbalance._states import check_classes
 
@@ -152,7 +153,7 @@ def early_learning_regularisation(
     gap = gap + decay * (1 - ops.sum(before, axis=-1))
     agreement = ops.log(ops.maximum(gap, _LEAST))
     strength = ops.cast(strength, y_pred.dtype)
-    values = strength * ops.where(known, agreement, 0.0) - ops.sum(y_true * log_p, axis=-1)
+    values = strength * ops.where(known, agreement, 0.0) + crossentropy(y_true, log_p)
 
     change = ops.where(ops.expand_dims(known, -1), (1 - decay) * (now - before), 0.0)
     targets = _added(memory, place, known, change)
@@ -182,7 +183,7 @@ def _places(index: Any, y_pred: Any, num_samples: int) -> tuple[Any, Any, Any]:
             fix='y={"y_true": y, "index": numpy.arange(len(y))}',
         )
     index = ops.reshape(index, ops.shape(y_pred)[:-1])
-    numbers = _seen(index)
+    numbers = numbers_of(index)
     if numbers is not None and (numbers >= num_samples).any():
         raise ParameterError(
             "The target 'index' has more samples than the loss.",
@@ -193,11 +194,3 @@ def _places(index: Any, y_pred: Any, num_samples: int) -> tuple[Any, Any, Any]:
     beyond = index >= num_samples
     known = ops.logical_and(index >= 0, ops.logical_not(beyond))
     return ops.cast(ops.where(known, index, 0), "int32"), known, beyond
-
-
-def _seen(index: Any) -> Any:
-    """The numbers of a tensor; None in a compiled function, where there are none."""
-    try:
-        return ops.convert_to_numpy(index)
-    except Exception:
-        return None

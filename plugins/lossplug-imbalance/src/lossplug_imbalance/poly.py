@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from lossplug_core import ClassWeights, Fraction, NonNegative, loss, ops
+from lossplug_imbalance._averages import balanced
 from lossplug_imbalance._crossentropy import sigmoid_parts, softmax_logs
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 from lossplug_imbalance._powers import raised
@@ -166,7 +167,4 @@ def poly1_focal(
 
     positive = y_true * term(cost_of_yes, not_p, cost_of_no)
     negative = (1 - y_true) * term(cost_of_no, p, cost_of_yes)
-    if alpha is not None:
-        alpha = ops.cast(alpha, y_pred.dtype)
-        positive, negative = alpha * positive, (1 - alpha) * negative
-    return ops.mean(positive + negative, axis=-1)
+    return ops.mean(balanced(positive, negative, alpha), axis=-1)

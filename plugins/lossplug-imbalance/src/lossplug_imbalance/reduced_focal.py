@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from lossplug_core import Fraction, NonNegative, loss, ops
+from lossplug_imbalance._averages import balanced
 from lossplug_imbalance._crossentropy import sigmoid_logs
 from lossplug_imbalance._inputs import independent
 from lossplug_imbalance._powers import raised
@@ -107,7 +108,4 @@ def reduced_focal(
         return -factor * log_right
 
     positive, negative = y_true * term(log_p, log_not_p), (1 - y_true) * term(log_not_p, log_p)
-    if alpha is not None:
-        alpha = ops.cast(alpha, y_pred.dtype)
-        positive, negative = alpha * positive, (1 - alpha) * negative
-    return ops.mean(positive + negative, axis=-1)
+    return ops.mean(balanced(positive, negative, alpha), axis=-1)

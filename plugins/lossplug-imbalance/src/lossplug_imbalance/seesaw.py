@@ -7,6 +7,7 @@ from typing import Any
 
 from lossplug_core import Fraction, NonNegative, NumClasses, Weight, loss, ops
 from lossplug_imbalance._crossentropy import softmax_logs
+from lossplug_imbalance._entropy import crossentropy
 from lossplug_imbalance._inputs import exclusive
 from lossplug_imbalance._states import check_classes, summed_over_positions
 
@@ -116,7 +117,7 @@ def seesaw(
     log_factors = ops.cast(p, y_pred.dtype) * _log_mitigation(counts, right)
     log_factors += ops.cast(q, y_pred.dtype) * _log_compensation(log_p, right, min_score)
     log_ratios = ops.log_softmax(log_p + ops.stop_gradient(log_factors), axis=-1)
-    values = -ops.sum(y_true * log_ratios, axis=-1)
+    values = crossentropy(y_true, log_ratios)
     return values, {"counts": counts + summed_over_positions(y_true)}
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Lt
 
 from lossplug_core import NonNegative, loss, ops
-from lossplug_imbalance._crossentropy import log_complement, power, softmax_logs
+from lossplug_imbalance._crossentropy import log_complement, softmax_logs
 from lossplug_imbalance._entropy import crossentropy, total
 from lossplug_imbalance._inputs import exclusive
+from lossplug_imbalance._powers import power
 
 __all__ = ["active_passive", "symmetric_crossentropy"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lossplug_core import ClassWeights, NonNegative, loss, ops, statistics
-from lossplug_imbalance._counting import positives
+from lossplug_imbalance._counting import one_or_each, positives
 from lossplug_imbalance._crossentropy import sigmoid_crossentropy, softmax_crossentropy
 from lossplug_imbalance._inputs import exclusive, independent, per_class
 
@@ -16,8 +16,7 @@ __all__ = ["weighted_binary_crossentropy", "weighted_categorical_crossentropy"]
 def _negatives_per_positive(batches: Iterable[Any]) -> float | tuple[float, ...]:
     """How many negatives there are for each positive: one number, or one per output."""
     counts, samples = positives(batches, "positive_weight")
-    weights = ((samples - counts) / counts).tolist()
-    return weights[0] if len(weights) == 1 else tuple(weights)
+    return one_or_each((samples - counts) / counts)
 
 
 @loss(

@@ -19,6 +19,7 @@ __all__ = [
     "SOFT",
     "SOFT_LABELS",
     "UNDECIDED",
+    "log_softmax",
     "one_hot",
     "sigmoid_logs",
     "softmax_logs",
@@ -34,12 +35,15 @@ def sigmoid_logs(y_pred, from_logits):
     return np.log(p), np.log(1 - p)
 
 
+def log_softmax(y_pred, from_logits):
+    if from_logits:
+        return y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
+    return np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
+
+
 def softmax_logs(y_pred, from_logits):
     """log p and log(1 - p), where p sums to 1."""
-    if from_logits:
-        log_p = y_pred - np.logaddexp.reduce(y_pred, axis=-1, keepdims=True)
-    else:
-        log_p = np.log(np.clip(y_pred / y_pred.sum(-1, keepdims=True), 1e-7, 1 - 1e-7))
+    log_p = log_softmax(y_pred, from_logits)
     with np.errstate(divide="ignore"):
         return log_p, np.log(-np.expm1(log_p))
 
