@@ -10,6 +10,7 @@ from lossplug_core.forms import PREDICTIONS, TARGETS
 from lossplug_core.params import Parameter, alternatives_of, parameters_of
 from lossplug_core.portrait.weights import weights_of
 from lossplug_core.spec import LossSpec
+from lossplug_core.tasks import tasks_of
 
 __all__ = ["document_of"]
 
@@ -32,6 +33,7 @@ def document_of(spec: LossSpec, aliases: tuple[str, ...] = ()) -> dict[str, Any]
         "summary": doc.summary,
         "description": doc.description,
         "formula": doc.formula,
+        "tasks": tasks_of(spec),
         "y_true": {
             "forms": {form: TARGETS[form] for form in spec.y_true},
             "meaning": doc.args.get("y_true", ""),
