@@ -69,14 +69,22 @@ def command(
             f"There is no folder {str(Path(junit).parent)!r}.", param_hint="--junit"
         )
     begin = time.perf_counter()
-    results = list(_results(_Wish(names=names, **options)))
+    wish = _Wish(names=names, **options)
+    results = list(_results(wish))
     seconds = time.perf_counter() - begin
     if junit:
         from lossplug_core.cli._junit import junit_xml
 
         Path(junit).write_bytes(junit_xml(results))
     if as_json:
-        print_json(seconds=round(seconds, 3), results=[result.as_dict() for result in results])
+        print_json(
+            seconds=round(seconds, 3),
+            profile=wish.profile,
+            seed=wish.seed,
+            only=wish.only,
+            versions=_versions(results),
+            results=[result.as_dict() for result in results],
+        )
     else:
         from lossplug_core.cli._matrix import print_results
 
@@ -156,6 +164,20 @@ def _malformed(losses: list[str], backends: list[str]) -> Iterator[Result]:
         if finding.subject in wanted:
             problem = f"{finding.problem}\n  Next: {finding.fix}"
             yield Result(finding.subject, "entry-points", backends[0], "failed", problem)
+
+
+def _versions(results: list[Result]) -> dict[str, str | None]:
+    """What was examined, and with what: the versions of distributions."""
+    from lossplug_core._app import registry
+    from lossplug_core.cli._machine import version_of
+
+    losses = {result.loss for result in results}
+    backends = sorted({result.backend for result in results})
+    plugins = {
+        e.provider.distribution: e.provider.version for e in registry.entries() if e.id in losses
+    }
+    made_with = ("lossplug-core", "keras", *backends)
+    return {**{name: version_of(name) for name in made_with}, **dict(sorted(plugins.items()))}
 
 
 def _backends(names: tuple[str, ...]) -> list[str]:

@@ -57,7 +57,9 @@ def test_the_command_says_the_same_and_how_to_see_it_again(statuses):
     document = json.loads(run.stdout)
     results = document["results"]
     assert run.returncode == 1
-    assert set(document) == {"schema_version", "seconds", "results"}
+    assert (document["profile"], document["seed"], document["only"]) == ("quick", 0, ONLY)
+    assert set(document["versions"]) == {"lossplug-core", "keras", BACKEND, "lossplug-faults"}
+    assert document["versions"]["keras"] == keras.__version__
     assert [Result.from_dict(result).as_dict() for result in results] == results
     assert {(result["loss"], result["backend"]) for result in results} == {(LOSS, BACKEND)}
     assert {result["check"]: result["status"] for result in results} == statuses
