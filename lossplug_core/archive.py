@@ -7,7 +7,7 @@ ends in an answer or in an `ArchiveError`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from lossplug_core._keras_table import KERAS_LOSSES
 from lossplug_core._zipped import LARGEST, ArchiveError, documents
 from lossplug_core.names import KERAS, key
+from lossplug_core.presets import PresetRef
 from lossplug_core.spec import OPTIONS
 
 __all__ = ["LARGEST", "MOST_LOSSES", "Archive", "ArchiveError", "SavedLoss", "read"]
@@ -24,6 +25,9 @@ MOST_LOSSES = 1000
 
 _LONGEST = 200
 """The most letters of a name, and of a place."""
+
+_MOST_PRESETS = 50
+"""The most presets around a loss: nothing is made of more."""
 
 _OF_EVERY_LOSS = frozenset({"fn", *OPTIONS})
 _KERAS_IDS = {
@@ -46,8 +50,8 @@ class SavedLoss:
         version: The version of its spec; None if it is not a plugin's.
         distribution: The distribution that provided it, if the file says.
         distribution_version: That distribution's version, if the file says.
-        preset: The preset of a catalogue that it was made from, if it was.
-        preset_version: That preset's version.
+        presets: The presets of a catalogue that it was made from: those of the combinations around
+            it, from the outermost, and its own.
     """
 
     kind: str
@@ -57,8 +61,7 @@ class SavedLoss:
     version: int | None = None
     distribution: str | None = None
     distribution_version: str | None = None
-    preset: str | None = None
-    preset_version: int | None = None
+    presets: tuple[PresetRef, ...] = ()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -119,19 +122,16 @@ def read(path: Path) -> Archive:
     )
 
 
-_Preset = tuple[str | None, int | None]
-
-
 class _Place(NamedTuple):
     """Where something stands. As text it is made for losses only: every path may be long.
 
-    The preset is that of the combination around it, which is saved with that and not with its
-    parts.
+    The presets are those of the combinations around it, which are saved with them and not with
+    their parts.
     """
 
     parent: _Place | None
     part: str
-    preset: _Preset = (None, None)
+    presets: tuple[PresetRef, ...] = ()
 
     def __str__(self) -> str:
         parts = []
@@ -159,28 +159,29 @@ def _walk(value: Any, where: str, *, expected: bool) -> Iterator[SavedLoss]:
         if place is None:
             todo.pop()
         elif (parts := _parts(value)) is not None:
-            todo.append(_of_combined(place, parts, _preset(value["config"], place)))
+            todo.append(_of_combined(place, parts, _presets(value["config"], place)))
         elif isinstance(value, dict):
             is_object = isinstance(value.get("class_name"), str)
             if is_object and (found := _object(value, place, expected)):
-                yield _made_from(found, place.preset)
+                yield found
             todo.append(_inside(place, value, expected and not is_object))
         elif isinstance(value, list):
             todo.append(_inside(place, value, expected))
         elif isinstance(value, str) and expected:
-            yield _made_from(_named(value, place), place.preset)
+            yield _named(value, place)
 
 
 _END: tuple[None, None, bool] = (None, None, False)
 
 
-def _of_combined(place: _Place, parts: list[Any], preset: _Preset) -> Iterator[_Item]:
-    preset = preset if preset[0] else place.preset
+def _of_combined(
+    place: _Place, parts: list[Any], presets: tuple[PresetRef, ...]
+) -> Iterator[_Item]:
     for number, part in enumerate(parts):
         if isinstance(part, dict):
             name = part.get("name")
             label = name if isinstance(name, str) and name else str(number)
-            yield _Place(place, f".{label}", preset), part.get("loss"), True
+            yield _Place(place, f".{label}", presets), part.get("loss"), True
 
 
 def _inside(place: _Place, value: dict[str, Any] | list[Any], expected: bool) -> Iterator[_Item]:
@@ -188,14 +189,7 @@ def _inside(place: _Place, value: dict[str, Any] | list[Any], expected: bool) ->
     for name, child in value.items() if isinstance(value, dict) else enumerate(value):
         if expected or isinstance(child, (dict, list)):
             label = f".{name}" if named else f"[{name}]"
-            yield _Place(place, label, place.preset), child, expected
-
-
-def _made_from(loss: SavedLoss, preset: _Preset) -> SavedLoss:
-    """A loss with the preset of the combination that it is a part of, unless it has its own."""
-    if loss.preset or not preset[0]:
-        return loss
-    return replace(loss, preset=preset[0], preset_version=preset[1])
+            yield _Place(place, label, place.presets), child, expected
 
 
 def _clipped(text: str) -> str:
@@ -231,20 +225,21 @@ def _object(value: dict[str, Any], place: _Place, expected: bool) -> SavedLoss |
     if (is_keras or (expected and not module and not registered)) and (id := _keras_id(class_name)):
         config = config if isinstance(config, dict) else {}
         parameters = {name: config[name] for name in config if name not in _OF_EVERY_LOSS}
-        return SavedLoss("keras", id, str(place), parameters)
+        return SavedLoss("keras", id, str(place), parameters, presets=place.presets)
     if not expected:
         return None
     if class_name == "__lambda__":
-        return SavedLoss("lambda", "a lambda", str(place))
+        return SavedLoss("lambda", "a lambda", str(place), presets=place.presets)
     if class_name in ("function", "method") and isinstance(config, str):
         return _named(config, place)
     name = registered if isinstance(registered, str) and registered else class_name
-    return SavedLoss("custom", _clipped(name), str(place))
+    return SavedLoss("custom", _clipped(name), str(place), presets=place.presets)
 
 
 def _named(name: str, place: _Place) -> SavedLoss:
     own = _keras_id(name) if ">" not in name else None
-    return SavedLoss("keras" if own else "custom", own or _clipped(name), str(place))
+    kind = "keras" if own else "custom"
+    return SavedLoss(kind, own or _clipped(name), str(place), presets=place.presets)
 
 
 def _keras_id(name: str) -> str | None:
@@ -277,19 +272,19 @@ def _of_plugin(config: Any, place: _Place) -> SavedLoss:
         version,
         _clipped(distribution) if isinstance(distribution, str) else None,
         _clipped(saved_by) if isinstance(saved_by, str) else None,
-        *_preset(config, place),
+        _presets(config, place),
     )
 
 
-def _preset(config: dict[str, Any], place: _Place) -> _Preset:
-    """The name and the version of the preset that a loss was made from."""
+def _presets(config: dict[str, Any], place: _Place) -> tuple[PresetRef, ...]:
+    """The presets around something, and the one that it was made from itself."""
     preset = config.get("preset")
     if preset is None:
-        return None, None
+        return place.presets
     if isinstance(preset, dict):
         name, version = preset.get("name"), preset.get("version")
         if isinstance(name, str) and type(version) is int and len(preset) == 2:
-            return _clipped(name), version
+            return (*place.presets, PresetRef(_clipped(name), version))[-_MOST_PRESETS:]
     raise ArchiveError(
         f"The preset of the loss at {str(place)!r} is damaged.",
         expected="'name' and 'version', as lossplug writes them",

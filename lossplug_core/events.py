@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from lossplug_core.hooks import HookCaller
 
-__all__ = ["LOGGER", "Event", "Kind", "emit", "is_heard"]
+__all__ = ["LOGGER", "Event", "Kind", "emit", "is_heard", "unobserved"]
 
 LOGGER = "lossplug.audit"
 """The name of the logger."""
@@ -55,9 +57,22 @@ class Event:
         return f"{self.kind}: {what}{by}{preset}{f': {self.reason}' if self.reason else ''}"
 
 
+_is_use: ContextVar[bool] = ContextVar("_is_use", default=True)
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """While losses are only looked at, to check or to draw them: an audit is not told of it."""
+    token = _is_use.set(False)
+    try:
+        yield
+    finally:
+        _is_use.reset(token)
+
+
 def is_heard(kind: Kind, hooks: HookCaller) -> bool:
     """Whether anybody listens, so that the event has to be made."""
-    return hooks.has("lossplug_event") or _logger().isEnabledFor(_LEVELS[kind])
+    return _is_use.get() and (hooks.has("lossplug_event") or _logger().isEnabledFor(_LEVELS[kind]))
 
 
 def emit(event: Event, hooks: HookCaller) -> None:

@@ -24,7 +24,14 @@ from lossplug_core.spec import LossSpec
 
 __all__ = ["DEFAULTS", "get_loss"]
 
-_DEFAULT_REDUCTION = "sum_over_batch_size"
+
+class _Unsaid(str):
+    """A default that can be told from the same text, given: that one counts over a preset's."""
+
+    __slots__ = ()
+
+
+_REDUCTION = _Unsaid("sum_over_batch_size")
 
 
 @overload
@@ -35,7 +42,7 @@ def get_loss(
     /,
     *,
     convention: str | None = None,
-    reduction: str | None = _DEFAULT_REDUCTION,
+    reduction: str | None = _REDUCTION,
     name: str | None = None,
     dtype: Any = None,
     global_batch: bool = False,
@@ -46,7 +53,7 @@ def get_loss(
     /,
     *,
     convention: str | None = None,
-    reduction: str | None = _DEFAULT_REDUCTION,
+    reduction: str | None = _REDUCTION,
     name: str | None = None,
     dtype: Any = None,
     global_batch: bool = False,
@@ -90,9 +97,10 @@ def get_loss(
         >>> type(get_loss("mse")).__name__
         'MeanSquaredError'
     """
-    options = {"reduction": reduction, "name": name, "dtype": dtype, "global_batch": global_batch}
+    options = {"name": name, "dtype": dtype, "global_batch": global_batch}
     given = {
         **{key: value for key, value in options.items() if value is not DEFAULTS[key]},
+        **({} if reduction is _REDUCTION else {"reduction": reduction}),
         **({} if convention is None else {"convention": convention}),
         **parameters,
     }
@@ -112,12 +120,13 @@ def get_loss(
         return _from_preset(lead, given)
     spec = _spec(identifier)
     formerly = former_id(identifier, spec) if isinstance(identifier, str) else None
+    options["reduction"] = given.get("reduction", DEFAULTS["reduction"])
     return _build(spec, convention, parameters, options, formerly)
 
 
 _OF_DICTS = ("reduction", "dtype", "global_batch", "convention")
 DEFAULTS = {
-    "reduction": _DEFAULT_REDUCTION,
+    "reduction": str(_REDUCTION),
     "name": None,
     "dtype": None,
     "global_batch": False,

@@ -12,6 +12,7 @@ from lossplug_core.catalog._presets import OF_DATES
 from lossplug_core.catalog.references import ordered, presets_in
 from lossplug_core.catalog.remarks import Remark, of_error, remark
 from lossplug_core.errors import LossplugError
+from lossplug_core.events import unobserved
 from lossplug_core.names import key
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def check(
     Returns:
         The remarks, layer by layer, in the order of the lines.
     """
-    found = list(_presets.remarks(catalogue, registry, today))
-    if build is not None:
-        found += _built(catalogue, found, build)
-    found += _rules.remarks(catalogue, registry)
+    with unobserved():
+        found = list(_presets.remarks(catalogue, registry, today))
+        if build is not None:
+            found += _built(catalogue, found, build)
+        found += _rules.remarks(catalogue, registry)
     order = {layer.source: number for number, layer in enumerate(catalogue.layers)}
     return sorted(found, key=lambda remark: (order.get(remark.path, -1), remark.line or 0))
 

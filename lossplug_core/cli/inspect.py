@@ -72,9 +72,8 @@ def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
     if saved.parameters:
         values = (f"{name}={_short(value)}" for name, value in saved.parameters.items())
         yield "parameters", printable(", ".join(values))
-    if saved.preset:
-        version = "" if saved.preset_version is None else f", version {saved.preset_version}"
-        yield "preset", printable(f"{saved.preset}{version}")
+    for preset in saved.presets:
+        yield "preset", printable(f"{preset.name}, version {preset.version}")
     if saved.distribution:
         version = printable(f"{saved.distribution} {saved.distribution_version or ''}".rstrip())
         yield "saved by", f"{version}, spec version {saved.version}"
@@ -108,11 +107,7 @@ def _json(saved: SavedLoss, presence: Presence) -> dict[str, Any]:
         "parameters": saved.parameters,
         "spec_version": saved.version,
         "saved_by": by if saved.distribution else None,
-        **(
-            {"preset": {"name": saved.preset, "version": saved.preset_version}}
-            if saved.preset
-            else {}
-        ),
+        "presets": [preset._asdict() for preset in saved.presets],
         "state": presence.state,
         "installed": provider_json(presence.provider) if presence.provider else None,
         "installed_spec_version": presence.version,

@@ -13,6 +13,7 @@ from lossplug_core.bridge import get_loss
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.bridge.phase import in_phase
 from lossplug_core.errors import LossplugError
+from lossplug_core.events import unobserved
 from lossplug_core.portrait.views import Case, View, view_of
 from lossplug_core.spec import LossSpec
 
@@ -113,7 +114,8 @@ def _curve(
     span: tuple[float, float],
     points: int | None,
 ) -> Curve:
-    loss = get_loss(spec.id, reduction=None, **parameters)
+    with unobserved():
+        loss = get_loss(spec.id, reduction=None, **parameters)
 
     def function(x: Any) -> Any:
         with in_phase(training=False):

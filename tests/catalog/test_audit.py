@@ -82,7 +82,7 @@ def test_every_model_in_the_folders_and_below_is_told(site, audit, models) -> No
             "at": "loss[0]",
             "spec_version": 1,
             "saved_by": {"distribution": "lossplug-fake", "version": "1.0"},
-            "preset": None,
+            "presets": [],
             "state": "here",
             "installed": "lossplug-fake 2.0",
             "problem": None,
@@ -185,9 +185,23 @@ def test_the_preset_that_a_loss_was_made_from_is_told(
     document, exit_code = audit()
     (loss,) = document["models"][0]["losses"]
     assert (loss["state"], exit_code) == (state, 0)
-    assert loss["preset"] == preset
+    assert loss["presets"] == [preset]
     assert (problem is None) == (loss["problem"] is None)
     assert (problem or "") in (loss["problem"] or "")
+
+
+def test_a_deprecated_combination_is_told_with_each_of_its_parts(
+    site, audit, models, tmp_path, monkeypatch
+) -> None:
+    site.install("lossplug-fake", "sturdy")
+    (tmp_path / "catalogue.toml").write_text(PRESETS)
+    monkeypatch.setenv("LOSSPLUG_CATALOG", str(tmp_path / "catalogue.toml"))
+    part = plugin_loss("fake/sturdy", preset={"name": "fraud-default", "version": 3})
+    config = {"parts": [{"loss": part}], "preset": {"name": "older", "version": 1}}
+    save(models, "model.keras", {"class_name": "CombinedLoss", "config": config})
+    (loss,) = audit()[0]["models"][0]["losses"]
+    assert [preset["name"] for preset in loss["presets"]] == ["older", "fraud-default"]
+    assert loss["state"] == "deprecated"
 
 
 def test_hostile_files_are_rows_with_their_problem_and_the_walk_goes_on(audit, models) -> None:

@@ -124,6 +124,16 @@ def test_the_log_has_the_facts_as_fields(heard, caplog) -> None:
     assert "of lossplug-fake 1.0, as the preset usual 3" in built.getMessage()
 
 
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    "command", [("catalog", "check"), ("catalog", "build", "page"), ("plot", "usual", "--json")]
+)
+def test_to_look_at_losses_is_not_to_use_them(heard, run, tmp_path, monkeypatch, command) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*command).stdout
+    assert heard == []
+
+
 def test_without_a_handler_nothing_is_written(heard, capfd, monkeypatch) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     with pytest.raises(ForbiddenLossError):

@@ -22,6 +22,8 @@ from lossplug_core import (
 )
 from lossplug_core._app import registry
 
+MEAN = "sum_over_batch_size"
+
 CATALOGUE = """
 [presets.usual]
 loss = "one"
@@ -162,17 +164,18 @@ class TestBuilt:
     @pytest.mark.parametrize(
         ("name", "given", "scale", "reduction", "preset"),
         [
-            ("usual", {}, 2.0, "sum_over_batch_size", ("usual", 3)),
-            ("USUAL", {"scale": 5}, 5.0, "sum_over_batch_size", ("usual", 3)),
+            ("usual", {}, 2.0, MEAN, ("usual", 3)),
+            ("USUAL", {"scale": 5}, 5.0, MEAN, ("usual", 3)),
             ("outer", {}, 3.0, "sum", ("outer", 1)),
             ("plain", {}, 3.0, "sum", ("plain", 1)),
             ("plain", {"reduction": "none"}, 3.0, "none", ("plain", 1)),
+            ("plain", {"reduction": MEAN}, 3.0, MEAN, ("plain", 1)),
             ("table", {}, 4.0, "none", ("table", 1)),
             (
                 {"name": "usual", "params": {"scale": 6}},
                 {},
                 6.0,
-                "sum_over_batch_size",
+                MEAN,
                 ("usual", 3),
             ),
         ],

@@ -123,28 +123,29 @@ def test_a_loss_has_its_parameters_version_and_provider(tmp_path) -> None:
     assert (keras.parameters, keras.version, keras.distribution) == ({"delta": 2.0}, None, None)
 
 
-PRESETS = [{"name": name, "version": version} for name, version in (("fraud", 3), ("rare", 2))]
+FRAUD, RARE = ("fraud", 3), ("rare", 2)
+PRESETS = [{"name": name, "version": version} for name, version in (FRAUD, RARE)]
 
 
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
-        (FOCAL, [(None, None)]),
-        (plugin_loss("imbalance/focal", preset=PRESETS[0]), [("fraud", 3)]),
-        (combined(PRESETS[0], near=HUBER, own=function("a>b")), [("fraud", 3), ("fraud", 3)]),
+        (FOCAL, [()]),
+        (plugin_loss("imbalance/focal", preset=PRESETS[0]), [(FRAUD,)]),
+        (combined(PRESETS[0], near=HUBER, own=function("a>b")), [(FRAUD,), (FRAUD,)]),
         (
             combined(PRESETS[0], a=plugin_loss("a/b", preset=PRESETS[1]), b=combined(x=FOCAL)),
-            [("rare", 2), ("fraud", 3)],
+            [(FRAUD, RARE), (FRAUD,)],
         ),
-        (combined(PRESETS[0], inner=combined(PRESETS[1], x=FOCAL)), [("rare", 2)]),
-        ([combined(PRESETS[0], x=FOCAL), "mse"], [("fraud", 3), (None, None)]),
+        (combined(PRESETS[0], inner=combined(PRESETS[1], x=FOCAL)), [(FRAUD, RARE)]),
+        ([combined(PRESETS[0], x=FOCAL), "mse"], [(FRAUD,), ()]),
     ],
 )
-def test_a_loss_has_the_preset_that_it_or_the_combination_around_it_was_made_from(
+def test_a_loss_has_the_presets_that_it_and_the_combinations_around_it_were_made_from(
     tmp_path, loss, expected
 ) -> None:
     found = archive.read(saved_model(tmp_path, compiled(loss))).losses
-    assert [(loss.preset, loss.preset_version) for loss in found] == expected
+    assert [loss.presets for loss in found] == expected
 
 
 @pytest.mark.parametrize("compile_config", [{}, {"compile_config": None}, {"compile_config": {}}])

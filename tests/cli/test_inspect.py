@@ -43,6 +43,7 @@ def test_a_loss_that_is_here(site, inspect) -> None:
         "parameters": {"scale": 2.0},
         "spec_version": 1,
         "saved_by": {"distribution": "lossplug-fake", "version": "1.0"},
+        "presets": [],
         "state": "here",
         "installed": {
             "distribution": "lossplug-fake",

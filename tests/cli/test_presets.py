@@ -124,4 +124,4 @@ def test_inspect_shows_the_preset_of_a_saved_model(catalogue, run, tmp_path) -> 
     model.save(tmp_path / "model.keras")
     assert "usual, version 3" in run("inspect", str(tmp_path / "model.keras")).stdout
     (loss,) = json.loads(run("inspect", str(tmp_path / "model.keras"), "--json").stdout)["losses"]
-    assert loss["preset"] == {"name": "usual", "version": 3}
+    assert loss["presets"] == [{"name": "usual", "version": 3}]

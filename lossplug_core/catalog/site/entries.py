@@ -14,6 +14,7 @@ from lossplug_core.bridge import get_loss
 from lossplug_core.catalog.references import names_in
 from lossplug_core.catalog.site.figures import figure_of
 from lossplug_core.errors import LossplugError
+from lossplug_core.events import unobserved
 from lossplug_core.migration import fate, instead
 from lossplug_core.portrait.document import document_of
 from lossplug_core.presets import Lead
@@ -187,7 +188,7 @@ def _figure(
 
 def _try(name: str) -> None:
     """Build a preset: what is wrong with it, its parts included, is raised."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), unobserved():
         warnings.simplefilter("ignore")
         get_loss(name)
 

@@ -18,6 +18,7 @@ from lossplug_core.names import key
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue
+    from lossplug_core.presets import PresetRef
 
 __all__ = ["STATES", "Found", "Loss", "Model", "audited", "find"]
 
@@ -180,22 +181,21 @@ class _Judge:
         if state != "here":
             fix = presence.fix
             return Verdict(state, (presence.problem or "")[:_LONGEST], fix, installed)
-        notes = [*_notes(presence), *self._of_preset(saved)]
+        presets = (note for preset in saved.presets for note in self._of_preset(preset))
+        notes = [*_notes(presence), *presets]
         deprecated = any(deprecated for deprecated, _ in notes)
         problem = " ".join(note for _, note in notes)[:_LONGEST] or None
         return Verdict("deprecated" if deprecated else "here", problem, None, installed)
 
-    def _of_preset(self, saved: SavedLoss) -> Iterator[tuple[bool, str]]:
-        """What the catalogue says of the preset that a loss was made from."""
-        if saved.preset is None:
-            return
-        named = self._catalogue.presets.get(key(saved.preset))
+    def _of_preset(self, saved: PresetRef) -> Iterator[tuple[bool, str]]:
+        """What the catalogue says of a preset that a loss was made from."""
+        named = self._catalogue.presets.get(key(saved.name))
         if named is None:
-            yield False, f"The preset {saved.preset!r} is in no catalogue here."
+            yield False, f"The preset {saved.name!r} is in no catalogue here."
             return
         preset = named.content
-        if saved.preset_version != preset.version:
-            was, now = saved.preset_version, preset.version
+        if saved.version != preset.version:
+            was, now = saved.version, preset.version
             yield False, f"It is of version {was} of {named.name!r}, which is at {now}."
         if preset.status == "deprecated":
             until = f" and may be used until {preset.until}" if preset.until else ""

@@ -57,7 +57,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _models(rows: Sequence[Model]) -> Table:
-    presets = any(loss.saved.preset for model in rows for loss in model.losses)
+    presets = any(loss.saved.presets for model in rows for loss in model.losses)
     table = _table("model", "loss", *(["preset"] if presets else []), "saved by", "state")
     for model in rows:
         if model.problem is not None:
@@ -75,7 +75,7 @@ def _cells(loss: Loss, *, presets: bool) -> Iterator[Text]:
     saved = loss.saved
     yield _cell(saved.name)
     if presets:
-        yield _cell(f"{saved.preset} {saved.preset_version or ''}".rstrip() if saved.preset else "")
+        yield _cell(", ".join(f"{name} {version}" for name, version in saved.presets))
     yield _cell(" ".join(filter(None, (saved.distribution, saved.distribution_version))))
     yield _state(loss.verdict.state)
 

@@ -126,7 +126,7 @@ def _loss_json(loss: Loss) -> dict[str, Any]:
         "at": saved.where,
         "spec_version": saved.version,
         "saved_by": by if saved.distribution else None,
-        "preset": {"name": saved.preset, "version": saved.preset_version} if saved.preset else None,
+        "presets": [preset._asdict() for preset in saved.presets],
         "state": verdict.state,
         "installed": verdict.installed,
         "problem": verdict.problem,
