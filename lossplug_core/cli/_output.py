@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lossplug_core.errors import LossplugError
 from lossplug_core.spec import Deprecation, Provider
+
+if TYPE_CHECKING:
+    from lossplug_core.archive import SavedLoss
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -23,6 +26,7 @@ __all__ = [
     "print_json",
     "printable",
     "provider_json",
+    "saved_json",
 ]
 
 SCHEMA_VERSION = 1
@@ -68,6 +72,19 @@ def provider_json(provider: Provider) -> dict[str, str]:
         "version": provider.version,
         "entry_point": provider.entry_point,
         "target": provider.target,
+    }
+
+
+def saved_json(saved: SavedLoss) -> dict[str, Any]:
+    """What a model says of a loss that it needs, for `print_json`."""
+    by = {"distribution": saved.distribution, "version": saved.distribution_version}
+    return {
+        "kind": saved.kind,
+        "name": saved.name,
+        "at": saved.where,
+        "spec_version": saved.version,
+        "saved_by": by if saved.distribution else None,
+        "presets": [preset._asdict() for preset in saved.presets],
     }
 
 

@@ -15,6 +15,7 @@ from lossplug_core.cli._output import (
     print_json,
     printable,
     provider_json,
+    saved_json,
 )
 from lossplug_core.migration import fate, instead
 
@@ -99,15 +100,9 @@ def _short(value: Any) -> str:
 
 
 def _json(saved: SavedLoss, presence: Presence) -> dict[str, Any]:
-    by = {"distribution": saved.distribution, "version": saved.distribution_version}
     return {
-        "kind": saved.kind,
-        "name": saved.name,
-        "at": saved.where,
+        **saved_json(saved),
         "parameters": saved.parameters,
-        "spec_version": saved.version,
-        "saved_by": by if saved.distribution else None,
-        "presets": [preset._asdict() for preset in saved.presets],
         "state": presence.state,
         "installed": provider_json(presence.provider) if presence.provider else None,
         "installed_spec_version": presence.version,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lossplug_core.cli._output import json_option, print_json
+from lossplug_core.cli._output import json_option, print_json, saved_json
 
 if TYPE_CHECKING:
     from lossplug_core.cli.catalog._models import Found, Loss, Model
@@ -118,15 +118,9 @@ def _json(model: Model) -> dict[str, Any]:
 
 
 def _loss_json(loss: Loss) -> dict[str, Any]:
-    saved, verdict = loss.saved, loss.verdict
-    by = {"distribution": saved.distribution, "version": saved.distribution_version}
+    verdict = loss.verdict
     return {
-        "kind": saved.kind,
-        "name": saved.name,
-        "at": saved.where,
-        "spec_version": saved.version,
-        "saved_by": by if saved.distribution else None,
-        "presets": [preset._asdict() for preset in saved.presets],
+        **saved_json(loss.saved),
         "state": verdict.state,
         "installed": verdict.installed,
         "problem": verdict.problem,
