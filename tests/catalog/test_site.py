@@ -378,7 +378,7 @@ def test_the_index_tells_the_filters_what_each_is(built) -> None:
         "values", "approved", "no",
     )  # fmt: skip
     names = [attributes["name"] for attributes in page.all("select")]
-    assert names == ["kind", "plugin", "target", "prediction", "status", "owner"]
+    assert names == ["kind", "task", "target", "prediction", "plugin", "owner", "status"]
 
 
 @pytest.mark.backend

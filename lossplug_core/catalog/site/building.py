@@ -14,7 +14,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from lossplug_core.catalog.site.conformance import chips, choices
 from lossplug_core.catalog.site.entries import Item, items
+from lossplug_core.catalog.site.evidence import Evidence, read_evidence
+from lossplug_core.catalog.site.given import readable
 from lossplug_core.catalog.site.prose import address, inline, markdown, plain
 
 if TYPE_CHECKING:
@@ -31,7 +34,12 @@ _PLOTLY = "assets/plotly.min.js"
 
 
 def build(
-    registry: Registry, catalogue: Catalogue, made_with: str, *, progress: Any = iter
+    registry: Registry,
+    catalogue: Catalogue,
+    made_with: str,
+    *,
+    evidence: Evidence | None = None,
+    progress: Any = iter,
 ) -> Iterator[tuple[str, str]]:
     """All files of the site.
 
@@ -39,12 +47,14 @@ def build(
         registry: The losses.
         catalogue: The presets.
         made_with: What computed the curves, for the foot of each page.
+        evidence: What reports and benchmarks say.
         progress: Wraps the iterator of what there is to be computed.
 
     Yields:
         Each file's path, relative and with slashes, and its text.
     """
-    shown = [*progress(items(registry, catalogue))]
+    evidence = evidence or read_evidence()
+    shown = evidence.about(progress(items(registry, catalogue)), registry)
     yield from rendered(shown, catalogue, made_with)
 
 
@@ -117,12 +127,14 @@ def _filters(shown: Sequence[Item]) -> list[tuple[str, str, list[str]]]:
     """Each filter: its key, its label, and what there is to choose, if that is more than one."""
     found = {
         ("kind", "Kind"): [item.kind for item in shown],
-        ("plugin", "Plugin"): [_plugin(item) for item in shown],
+        ("task", "Task"): [task for item in shown for task in item.tasks],
         ("target", "Target"): [form for item in shown for form in item.y_true],
         ("prediction", "Prediction"): [form for item in shown for form in item.y_pred],
-        ("status", "Status"): [item.status for item in shown],
+        ("plugin", "Plugin"): [_plugin(item) for item in shown],
         ("owner", "Owner"): [item.owner for item in shown],
+        ("status", "Status"): [item.status for item in shown],
         ("weights", "Weights"): ["yes" if item.has_weights else "no" for item in shown],
+        ("backend", "Backend"): [one for item in shown for one in choices(item.verdicts)],
     }
     return [
         (key, label, sorted({*values} - {""}))
@@ -182,11 +194,14 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "address": address,
+        "chips": chips,
+        "choices": choices,
         "inline": inline,
         "json": lambda data: Markup(_json(data)),
         "markdown": markdown,
         "plain": plain,
         "plugin": _plugin,
+        "readable": readable,
         "assigned": _assigned,
         "written": _written,
     }

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from lossplug_core.bridge import get_loss
 from lossplug_core.catalog.references import names_in
+from lossplug_core.catalog.site.benchmarks import Timing
+from lossplug_core.catalog.site.conformance import Conformance
 from lossplug_core.catalog.site.figures import figure_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
@@ -54,6 +56,10 @@ class Item:
         preset: The preset, as its catalogue has it.
         place: Where that stands.
         leads_to: What a preset is made of: other presets, then losses.
+        parts: What `lossplug show --json` says of the losses that a combination is made of.
+        conformance: What reports say of a loss.
+        verdicts: Whether a loss passes, or all losses of a preset do, by backend.
+        timings: What benchmarks say.
     """
 
     kind: str
@@ -73,21 +79,34 @@ class Item:
     preset: NamedPreset | None = None
     place: str = ""
     leads_to: tuple[str, ...] = ()
+    parts: tuple[Mapping[str, Any], ...] = ()
+    conformance: Conformance | None = None
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    timings: tuple[Timing, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it is for."""
+        return _common([document["tasks"] for document in self._documents])
 
     @property
     def y_true(self) -> tuple[str, ...]:
         """The forms of target that it takes."""
-        return tuple(self.document["y_true"]["forms"]) if self.document else ()
+        return _common([document["y_true"]["forms"] for document in self._documents])
 
     @property
     def y_pred(self) -> tuple[str, ...]:
         """The forms of prediction that it takes."""
-        return tuple(self.document["y_pred"]["forms"]) if self.document else ()
+        return _common([document["y_pred"]["forms"] for document in self._documents])
 
     @property
     def has_weights(self) -> bool:
-        """Whether it owns weights."""
-        return bool(self.document and self.document["weights"])
+        """Whether it, or a part of it, owns weights."""
+        return any(document["weights"] for document in self._documents)
+
+    @property
+    def _documents(self) -> tuple[Mapping[str, Any], ...]:
+        return self.parts if self.document is None else (self.document,)
 
     @property
     def namespace(self) -> str:
@@ -200,6 +219,13 @@ def _deprecation(named: NamedPreset) -> str:
     until = f" It may be used until {content.until}." if content.until else ""
     other = f" Use {content.replaced_by!r} instead." if content.replaced_by else ""
     return f"This preset is deprecated.{until}{other}"
+
+
+def _common(sets: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """What all have, in the order of the first; what any has where they have nothing in common."""
+    every = dict.fromkeys(one for part in sets for one in part)
+    shared = tuple(one for one in every if all(one in {*part} for part in sets))
+    return shared or tuple(every)
 
 
 def _local(text: str, catalogue: Catalogue) -> str:

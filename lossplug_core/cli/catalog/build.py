@@ -8,30 +8,45 @@ from pathlib import Path
 
 import click
 
-from lossplug_core.cli._output import json_option, print_json
+from lossplug_core.cli._output import json_option, print_json, printable
 from lossplug_core.errors import LossplugError
 
-__all__ = ["command"]
+__all__ = ["check_packages", "command"]
 
 _NEEDED = ("docutils", "markdown_it", "mdit_py_plugins", "plotly")
 
 
+_TOLD = 10
+"""How many losses without a page are told."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command("build")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--conformance",
+    multiple=True,
+    type=_FILE,
+    help="A report that `lossplug check --json` wrote. May be repeated: the later one counts.",
+)
+@click.option(
+    "--benchmarks",
+    multiple=True,
+    type=_FILE,
+    help="A file that `pytest --benchmark-json` wrote; a benchmark's extra_info names its loss.",
+)
 @json_option
-def command(out: Path, as_json: bool) -> None:
+def command(
+    out: Path, conformance: tuple[Path, ...], benchmarks: tuple[Path, ...], as_json: bool
+) -> None:
     """Write a site of all losses and presets to the folder OUT.
 
     It opens from the folder, without a server or a network: OUT/index.html. What is there from an
     earlier build is replaced; a folder with anything else in it is refused. The curves are computed
     by the installed losses, on the installed backend of Keras.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise LossplugError(
-            f"The page needs packages that are not installed: {', '.join(missing)}.",
-            fix="pip install 'lossplug-core[catalog]'",
-        )
+    check_packages()
     from lossplug_core._app import catalogue, registry
     from lossplug_core.cli._machine import start_keras, version_of
 
@@ -40,15 +55,18 @@ def command(out: Path, as_json: bool) -> None:
     import keras
 
     from lossplug_core.catalog.site.building import MADE_BY, build, write
+    from lossplug_core.catalog.site.evidence import read_evidence
 
     _check_ours(out, MADE_BY)
+    evidence = read_evidence(conformance, benchmarks)
+    _say_unknown(evidence.unknown(registry, presets))
     # TensorFlow remarks on each function that it traces, and each curve is one.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     made_with = (
         f"lossplug-core {version_of('lossplug-core')} and Keras {keras.__version__} "
         f"on {keras.backend.backend()}"
     )
-    pages = build(registry, presets, made_with)
+    pages = build(registry, presets, made_with, evidence=evidence)
     try:
         written = write(out, pages)
     except OSError as error:
@@ -58,6 +76,26 @@ def command(out: Path, as_json: bool) -> None:
         print_json(index=str(index), files=written)
     else:
         click.echo(index)
+
+
+def check_packages() -> None:
+    """Refuse to begin without the packages that the page needs."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LossplugError(
+            f"The page needs packages that are not installed: {', '.join(missing)}.",
+            fix="pip install 'lossplug-core[catalog]'",
+        )
+
+
+def _say_unknown(names: list[str]) -> None:
+    """Say which losses of reports and benchmarks have no page: their names may be mistaken."""
+    if names:
+        more = ", …" if len(names) > _TOLD else ""
+        told = ", ".join(map(printable, names[:_TOLD]))
+        click.echo(
+            f"Reports and benchmarks of what has no page are left out: {told}{more}", err=True
+        )
 
 
 def _check_ours(folder: Path, mark: str) -> None:

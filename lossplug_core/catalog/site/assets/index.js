@@ -11,12 +11,15 @@
     rows.map((row) => [row, (row.textContent + " " + row.dataset.also).toLowerCase()])
   );
 
+  function chosen(row, filter) {
+    const told = row.dataset[filter.name];
+    return !filter.value || told === filter.value || told.split("|").includes(filter.value);
+  }
+
   function fits(row, words) {
     return (
       words.every((word) => texts.get(row).includes(word)) &&
-      filters.every(
-        (filter) => !filter.value || row.dataset[filter.name].split("|").includes(filter.value)
-      )
+      filters.every((filter) => chosen(row, filter))
     );
   }
 
