@@ -6,6 +6,7 @@ skipped; with `CI` set they fail instead.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -65,6 +66,42 @@ loss = "acme/hostile"
 status = "experimental"
 """
 
+HOSTILE = "</pre></details><script>alert(1)</script><img src=x onerror=alert(1)> " + "wide" * 99
+
+
+def _ran(loss: str, check: str, backend: str, status: str, message: str = "") -> dict[str, str]:
+    told = {"message": message, "example": message, "reproduce": message}
+    return {"loss": loss, "check": check, "backend": backend, "status": status, **told}
+
+
+_FOCAL, _OWN = "imbalance/focal", "acme/hostile"
+REPORTS = {
+    "now.json": {
+        "schema_version": 1,
+        "versions": {"lossplug-acme": "1.0"},
+        "results": [
+            _ran(_FOCAL, "values", "torch", "passed"),
+            _ran(_FOCAL, "jit", "torch", "skipped", "torch compiles nothing"),
+            _ran(_OWN, "values", "torch", "passed"),
+            _ran(_OWN, "values", "jax", "failed", HOSTILE),
+            _ran(_OWN, HOSTILE[:290], "jax", "passed"),
+        ],
+    },
+    "before.json": {
+        "schema_version": 1,
+        "versions": {"lossplug-imbalance": "0.0.1"},
+        "results": [_ran("imbalance/ldam", "values", "torch", "passed")],
+    },
+}
+BENCHMARKS = {
+    "machine_info": {"system": HOSTILE},
+    "benchmarks": [
+        {"name": HOSTILE, "extra_info": {"loss": _OWN}, "stats": {"median": 0.002, "rounds": 5}},
+        {"name": "bare", "extra_info": {"baseline": True}, "stats": {"median": 0.001, "rounds": 5}},
+    ],
+}
+_GIVEN = ("--conformance", "now.json", "--conformance", "before.json", "--benchmarks", "timed.json")
+
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -76,11 +113,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lossplug-acme\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[lossplug.losses]\nhostile = acme_page:hostile\n")
     (folder / "lossplug.toml").write_text(CATALOGUE)
+    for name, document in {**REPORTS, "timed.json": BENCHMARKS}.items():
+        (folder / name).write_text(json.dumps(document))
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     environment.pop("LOSSPLUG_CATALOG", None)
-    command = [sys.executable, "-m", "lossplug_core", "catalog", "build", "out"]
+    command = [sys.executable, "-m", "lossplug_core", "catalog", "build", "out", *_GIVEN]
     subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
     return folder / "out"
+
+
+@pytest.fixture
+def hostile() -> str:
+    """A text that reports and benchmarks of `acme/hostile` are full of."""
+    return HOSTILE
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,13 @@ def curve(page, panel: int = 0, line: int = -1) -> list[float]:
     return drawn if isinstance(drawn, list) else [drawn[str(i)] for i in range(len(drawn))]
 
 
+def violations(page) -> list[tuple[str, list[str]]]:
+    """What axe finds."""
+    # It would fetch the style sheet, which no page in a folder may.
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    return [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found]
+
+
 def drawn(page) -> None:
     page.locator(".panel .main-svg").first.wait_for()
 
@@ -62,12 +69,16 @@ def test_tags_aliases_descriptions_and_owners_are_searched(visit, word) -> None:
     [
         ("Kind", "preset", ["<svg onload='alert(1)'>", "fraud", "old"]),
         ("Plugin", "lossplug-acme", ["<svg onload='alert(1)'>", "acme/hostile"]),
+        ("Task", "sequence labelling", ["keras/ctc"]),
         ("Target", "labels", ["keras/circle"]),
         ("Prediction", "embeddings", ["keras/circle"]),
         ("Status", "deprecated", ["old"]),
         ("Owner", "risk@acme.example", ["fraud"]),
+        ("Backend", "passes on torch",
+         ["<svg onload='alert(1)'>", "fraud", "acme/hostile", "imbalance/focal"]),
+        ("Backend", "fails on jax", ["<svg onload='alert(1)'>", "acme/hostile"]),
     ],
-)
+)  # fmt: skip
 def test_filters(visit, label, choice, expected) -> None:
     page = visit("index.html")
     page.get_by_label(label, exact=True).select_option(choice)
@@ -82,6 +93,61 @@ def test_a_link_keeps_search_and_filters(visit) -> None:
     again = visit("index.html#" + fragment(page))
     assert names(again) == ["fraud"]
     expect(again.get_by_label("Search")).to_have_value("fraud")
+
+
+def test_a_link_keeps_task_and_verdict(visit) -> None:
+    page = visit("index.html")
+    page.get_by_label("Task").select_option("binary classification")
+    page.get_by_label("Backend").select_option("passes on torch")
+    again = visit("index.html#" + fragment(page))
+    assert names(again) == names(page) == ["fraud", "imbalance/focal"]
+    expect(again.get_by_label("Backend")).to_have_value("passes on torch")
+
+
+def test_what_the_checks_found_is_a_table(visit) -> None:
+    page = visit(FOCAL)
+    table = page.get_by_role("region", name="Table of checks")
+    assert table.locator("thead th").all_inner_texts() == ["check", "torch"]
+    assert table.get_by_role("row", name="values").locator("td").all_inner_texts() == ["passed"]
+    reason = table.get_by_text("torch compiles nothing").first
+    expect(reason).to_be_hidden()
+    table.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(reason).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("path", "remark", "verdict"),
+    [
+        (FOCAL, "does not say which version of lossplug-imbalance it is about", "passes"),
+        ("losses/imbalance/ldam.html", "is about lossplug-imbalance 0.0.1, but", "not checked"),
+    ],
+)
+def test_a_report_of_another_version_is_told(visit, path, remark, verdict) -> None:
+    page = visit(path)
+    expect(page.locator(".warn")).to_contain_text(remark)
+    expect(page.locator("dd .chip").last).to_have_text(verdict)
+
+
+def test_benchmarks_are_a_table(visit) -> None:
+    table = visit("losses/acme/hostile.html").get_by_role("region", name="Table of benchmarks")
+    cells = table.locator("tbody td").all_inner_texts()
+    assert cells[2:5] == ["2 ms", "5", "2.00 × bare, the baseline"]
+
+
+@pytest.mark.parametrize("options", [{}, DARK, PHONE], ids=["light", "dark", "phone"])
+def test_texts_of_reports_are_text_that_fits_and_axe_finds_nothing_in_it(
+    visit, hostile, options
+) -> None:
+    page = visit("losses/acme/hostile.html", **options)
+    for summary in page.locator(".checks summary").all():
+        summary.click()
+    expect(page.locator(".checks pre")).to_contain_text(f"Example: {hostile}")
+    expect(page.locator(".timings")).to_contain_text(hostile)
+    assert page.locator("img").count() == 0
+    width = page.evaluate("document.documentElement.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(page) == []
 
 
 def test_a_slider_moves_the_curves_the_snippet_and_the_address(visit) -> None:
@@ -190,10 +256,7 @@ def test_dark_is_dark_and_follows_the_system(visit) -> None:
 def test_axe_finds_nothing(visit, path, options) -> None:
     page = visit(path, **options)
     page.wait_for_load_state("networkidle")
-    # Axe would fetch the style sheet, which no page in a folder may.
-    found = Axe().run(page, options={"preload": False}).response["violations"]
-    told = [(rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in found]
-    assert told == []
+    assert violations(page) == []
 
 
 def test_hostile_text_is_shown(visit) -> None:
