@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib_metadata import Distribution
 
-__all__ = ["is_editable", "python_hash"]
+__all__ = ["home_of", "is_editable", "python_hash"]
 
 _UNREADABLE = "unreadable"
 
@@ -64,19 +64,29 @@ def _recorded(distribution: Distribution) -> dict[str, Path]:
     }
 
 
+def home_of(module: str) -> tuple[Path, str] | None:
+    """The file that Python runs first to import a module, and the package that it is in.
+
+    Nothing is imported for it. A namespace that distributions share has no code of its own: there
+    it is the first part below that has.
+    """
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        try:
+            spec = find_spec(".".join(parts[:end]))
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        if spec.origin is not None:
+            return (Path(spec.origin), "/".join(parts[: end - 1])) if spec.has_location else None
+    return None
+
+
 def _of_packages(modules: Iterable[str]) -> Iterator[tuple[str, Path]]:
-    for module in sorted(set(modules)):
-        parts = module.split(".")
-        for end in range(1, len(parts) + 1):
-            try:
-                spec = find_spec(".".join(parts[:end]))
-            except (ImportError, ValueError):
-                break
-            if spec is None or spec.origin is not None:
-                if spec is not None and spec.has_location:
-                    yield from _below(Path(str(spec.origin)), "/".join(parts[: end - 1]))
-                break
-            # Else it is a namespace that distributions share, which has no code of its own.
+    for home in map(home_of, sorted(set(modules))):
+        if home is not None:
+            yield from _below(*home)
 
 
 def _below(origin: Path, parent: str) -> Iterator[tuple[str, Path]]:

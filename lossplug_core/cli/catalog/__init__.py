@@ -8,7 +8,7 @@ from lossplug_core.cli._lazy import LazyGroup
 
 __all__ = ["command"]
 
-_COMMANDS = ("audit", "build", "check", "diff", "init", "lock", "schema")
+_COMMANDS = ("audit", "build", "check", "diff", "init", "lock", "schema", "serve")
 
 
 @click.group("catalog", cls=LazyGroup, package=__name__, modules=_COMMANDS)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lossplug_core.cli._output import json_option, print_json, printable
 from lossplug_core.errors import LossplugError
+
+if TYPE_CHECKING:
+    from lossplug_core.catalog.site.entries import Item
 
 __all__ = ["check_packages", "command"]
 
@@ -66,7 +71,7 @@ def command(
         f"lossplug-core {version_of('lossplug-core')} and Keras {keras.__version__} "
         f"on {keras.backend.backend()}"
     )
-    pages = build(registry, presets, made_with, evidence=evidence)
+    pages = build(registry, presets, made_with, evidence=evidence, progress=_told)
     try:
         written = write(out, pages)
     except OSError as error:
@@ -76,6 +81,19 @@ def command(
         print_json(index=str(index), files=written)
     else:
         click.echo(index)
+
+
+def _told(items: Iterable[Item]) -> Iterator[Item]:
+    """What there is to be shown, and a warning for each that cannot be used."""
+    for item in items:
+        if item.problem:
+            lines = f"{item.name} cannot be used: {item.problem}".splitlines()
+            click.secho(
+                "\n  ".join(["Warning: " + printable(lines[0]), *map(printable, lines[1:])]),
+                fg="yellow",
+                err=True,
+            )
+        yield item
 
 
 def check_packages() -> None:
