@@ -343,7 +343,8 @@ def test_what_has_no_picture_says_why(built, page, reason) -> None:
         ),
         (
             "presets/regression.html",
-            ("acme/absolute", "scale=2.0", "risk@acme.example", "prices", "lossplug.toml:9"),
+            ("acme/absolute", "scale=2.0", "risk@acme.example", "prices", "lossplug.toml:9",
+             "float ≥ 0", "A factor,", "arXiv:1708.02002", "lossplug-acme 1.0", "changed in 2"),
         ),
         ("presets/leads.html", ("deprecated", "2099-12-31", "regression")),
         ("presets/both.html", ("experimental", "keras/huber", "'weight': 0.5")),
@@ -357,9 +358,18 @@ def test_a_page_tells(built, page, texts) -> None:
 
 @pytest.mark.backend
 def test_a_formula_is_mathml(built) -> None:
-    page = pages(built)["losses/acme/absolute.html"]
-    assert len(page.all("math")) == 2
-    assert page.all("mfrac")
+    for name, formulas in (("losses/acme/absolute", 2), ("presets/regression", 2)):
+        page = pages(built)[f"{name}.html"]
+        assert len(page.all("math")) == formulas
+        assert page.all("mfrac")
+    assert "Formulas of its parts" in pages(built)["presets/both.html"].words
+
+
+@pytest.mark.backend
+def test_a_preset_shows_what_it_sets_beside_the_default(built) -> None:
+    words = pages(built)["presets/regression.html"].words
+    assert "defaultheremeaning" in words
+    assert "scalefloat ≥ 01.02.0A factor" in words
 
 
 @pytest.mark.backend

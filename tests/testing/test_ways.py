@@ -14,6 +14,7 @@ import pytest
 
 import lossplug_core
 from lossplug_core import ParameterError
+from lossplug_core.catalog.site.conformance import Reports, read_report
 from lossplug_core.cli._junit import junit_xml
 from lossplug_core.cli._matrix import print_results
 from lossplug_core.errors import LossplugError, PluginWarning
@@ -51,7 +52,7 @@ def test_the_function(statuses):
     assert statuses == dict.fromkeys(ONLY, "passed") | {"sample-weight": "failed"}
 
 
-def test_the_command_says_the_same_and_how_to_see_it_again(statuses):
+def test_the_command_says_the_same_and_how_to_see_it_again(statuses, tmp_path):
     only = [word for check in ONLY for word in ("--check", check)]
     run = lossplug(LOSS, "--backend", BACKEND, "--json", *only)
     document = json.loads(run.stdout)
@@ -63,6 +64,11 @@ def test_the_command_says_the_same_and_how_to_see_it_again(statuses):
     assert [Result.from_dict(result).as_dict() for result in results] == results
     assert {(result["loss"], result["backend"]) for result in results} == {(LOSS, BACKEND)}
     assert {result["check"]: result["status"] for result in results} == statuses
+    path = tmp_path / "report.json"
+    path.write_text(run.stdout)
+    told = Reports([read_report(path)]).of(LOSS, "lossplug-faults", "1.0")
+    assert told.verdicts == {BACKEND: "fails"}
+    assert {check: ran.status for check, (ran,) in told.rows} == statuses
     (failed,) = (result for result in results if result["status"] == "failed")
     words = failed["reproduce"].split()
     assert words[:3] == ["lossplug", "check", LOSS]
