@@ -10,7 +10,13 @@
   let known = "";
   let leaves = false;
   let ended = false;
-  let banner = null;
+
+  // There before it says anything, as screen readers want it.
+  const banner = document.createElement("div");
+  banner.id = "lossplug-live";
+  banner.setAttribute("role", "status");
+  banner.setAttribute("aria-label", "The build of this site");
+  document.body.append(banner);
 
   const styles = document.createElement("link");
   styles.rel = "stylesheet";
@@ -23,27 +29,21 @@
     return element;
   }
 
-  /** Show a line, and more below it that can be folded. */
+  /** Show a line, and more below it that can be folded; nothing if there is no line. */
   function show(line, more, failed) {
-    const opened = banner === null || banner.querySelector("details")?.open !== false;
-    banner?.remove();
-    banner = null;
-    if (!line) return;
-    banner = document.createElement("aside");
-    banner.id = "lossplug-live";
+    const folded = banner.querySelector("details:not([open])");
     banner.className = failed ? "failed" : "";
-    banner.setAttribute("role", "status");
-    banner.setAttribute("aria-label", "The build of this site");
-    banner.tabIndex = 0; // it may have to be scrolled
+    banner.replaceChildren();
     if (more) {
       const details = document.createElement("details");
-      details.open = opened;
-      details.append(made("summary", line), made("pre", more));
+      const text = made("pre", more);
+      text.tabIndex = 0; // it may have to be scrolled
+      details.open = !folded;
+      details.append(made("summary", line), text);
       banner.append(details);
-    } else {
+    } else if (line) {
       banner.append(made("p", line));
     }
-    document.body.append(banner);
   }
 
   function take(state) {
