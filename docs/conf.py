@@ -20,7 +20,7 @@ extensions = [
     "loss_reference",
     "mathml",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3

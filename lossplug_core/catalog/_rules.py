@@ -88,14 +88,16 @@ def _unknown_words(layer: Layer, known: Sequence[_Thing]) -> Iterator[Remark]:
 
 
 def _nearest(word: str, things: Iterable[_Thing]) -> str | None:
-    names = {
-        text
-        for thing in things
-        for text in (thing.namespace, thing.distribution, f"{thing.namespace}/{thing.name}")
-        if not text.endswith("/")
-    }
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"Write {near[0]!r} instead, if that is meant." if near else None
+    """What may be meant. That both are called `lossplug-…` makes no two names alike."""
+    bare = word if "/" in word else namespace_of(word)
+    in_full = "/" not in word and bare != normalized(word)
+    names: dict[str, str] = {}
+    for thing in things:
+        names[thing.namespace] = thing.distribution if in_full else thing.namespace
+        if thing.name:
+            names[f"{thing.namespace}/{thing.name}"] = f"{thing.namespace}/{thing.name}"
+    near = difflib.get_close_matches(bare, names, n=1)
+    return f"Write {names[near[0]]!r} instead, if that is meant." if near else None
 
 
 def _contradictions(layer: Layer, catalogue: Catalogue) -> Iterator[Remark]:

@@ -459,6 +459,21 @@ def test_the_nearest_word_is_one_that_a_policy_can_have(site, findings) -> None:
     assert found["fix"] == "Write 'acme-policy' instead, if that is meant."
 
 
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("fakes", "fake"),
+        ("lossplug-fakes", "lossplug-fake"),
+        ("Lossplug_Fakes", "lossplug-fake"),
+        ("fake/sturdie", "fake/sturdy"),
+        ("lossplug-hobby", None),  # what all plugins begin with makes no two alike
+    ],
+)
+def test_the_nearest_word_is_written_as_the_word_is(findings, word, nearest) -> None:
+    (found,) = findings(f"[policy]\ndeny = ['{word}']\n")
+    assert found["fix"] == (nearest and f"Write {nearest!r} instead, if that is meant.")
+
+
 @pytest.mark.backend
 def test_check_builds_every_preset(site, findings) -> None:
     presets = {

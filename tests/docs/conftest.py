@@ -6,8 +6,9 @@ Its blocks share their variables:
   that begins with `# on TensorFlow`, `# on JAX` or `# on torch`, on that backend only;
 - `pycon` is a doctest;
 - `console` runs each `$ lossplug …` and compares what it prints, if the page shows that; `$ cd
-  FOLDER` is followed. Of pip it does what matters here: `pip install -e FOLDER` puts a plugin on
-  the path, and `pip uninstall` takes it away;
+  FOLDER` is followed; `$ cp -r docs/examples/FOLDER .` brings an example, whose `$ python NAME.py`
+  and `$ ./NAME.sh` are run too. Of pip it does what matters here: `pip install -e FOLDER` puts a
+  plugin on the path, and `pip uninstall` takes it away;
 - a block with a `:caption:` is the file of that name, and a `diff` with one changes that file; a
   `toml` block that begins with `# NAME.toml` is that file too, for the README.
 
@@ -39,10 +40,14 @@ OPTION = re.compile(r"\A:(?P<name>\w+): (?P<value>.*)\n\n?")
 NAMED = re.compile(r"\A# (?P<name>[\w-]+\.toml)\n")
 CHANGE_FOLDER = re.compile(r"cd (?P<folder>[\w.-]+)")
 COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.M)
-OURS = re.compile(r"(\w+=\S+ )*(lossplug|python -m (lossplug_core|pytest)) .*")
+COPY = re.compile(r"cp -r (?P<folder>docs/examples/[\w-]+) \.")
+OURS = re.compile(
+    r"(\w+=\S+ )*(lossplug|python -m (lossplug_core|pytest)|python \w+\.py|\./\w+\.sh) .*"
+)
 INSTALL = re.compile(r'python -m pip install -e "?(?P<folder>[\w.-]+)(\[[\w,]+\])?"?')
 UNINSTALL = re.compile(r"python -m pip uninstall -y (?P<name>[\w-]+)")
 ON = re.compile(r"# on (?P<backend>TensorFlow|JAX|torch)\b")
+ROOT = Path(__file__).parents[2]
 VERSION = re.compile(r"\d+(\.\d+){2,}")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -128,6 +133,8 @@ class Page:
             command, shown = match["command"], match["output"]
             if change := CHANGE_FOLDER.fullmatch(command):
                 self.monkeypatch.chdir(change["folder"])
+            elif copy := COPY.fullmatch(command):
+                shutil.copytree(ROOT / copy["folder"], Path(copy["folder"]).name)
             elif install := INSTALL.fullmatch(command):
                 self._install(Path(install["folder"]))
             elif uninstall := UNINSTALL.fullmatch(command):
