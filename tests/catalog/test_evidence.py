@@ -104,6 +104,7 @@ def told_by(tmp_path: Path, *documents: dict):
         ([report(ran("passed"), ran("skipped", check="other"))], "passes", ""),
         ([report(ran("passed"), ran("failed", check="other"))], "fails", ""),
         ([report(ran("passed"), ran("expected", check="other"))], "passes", ""),
+        ([report(ran("expected"))], "passes", ""),
         ([report(ran("passed"), ran("unexpected", check="other"))], "fails", ""),
         ([report(ran("skipped"))], "not checked", ""),
         ([report(ran("passed"), only=["values"])], "not checked", "some checks ran, not all"),
@@ -306,6 +307,22 @@ def test_a_combination_is_found_by_its_parts_and_shows_them(build) -> None:
     page = (out / "presets/beside.html").read_text(encoding="utf-8")
     assert "lossplug-acme 1.0" in page
     assert 'id="conformance"' not in page
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], ()),
+        ([("one_hot", "binary"), ("class_ids", "one_hot")], ("one_hot",)),
+        ([("values",), ("binary", "values")], ("values",)),
+        ([("values",), ("labels", "multi_hot")], ("values", "labels", "multi_hot")),
+    ],
+)
+def test_a_combination_takes_what_all_parts_take_or_else_what_any_takes(parts, expected) -> None:
+    from lossplug_core.catalog.site.entries import _common
+
+    assert _common(parts) == expected
 
 
 @pytest.mark.backend

@@ -67,7 +67,7 @@ class Evidence:
         return replace(
             item,
             parts=() if item.document else tuple(parts),
-            verdicts=verdicts if len(behind) == len(losses) else {},
+            verdicts=verdicts,
             timings=self.benchmarks.of(item.name),
         )
 

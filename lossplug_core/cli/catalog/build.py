@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,7 +16,9 @@ from lossplug_core.errors import LossplugError
 if TYPE_CHECKING:
     from lossplug_core.catalog.site.entries import Item
 
-__all__ = ["check_packages", "command"]
+__all__ = ["check_packages", "command", "evidence_options"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _NEEDED = ("docutils", "markdown_it", "mdit_py_plugins", "plotly")
 
@@ -27,20 +29,26 @@ _TOLD = 10
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def evidence_options(command: _F) -> _F:
+    """The options of what is known of losses beside their code: `conformance`, `benchmarks`."""
+    benchmarks = click.option(
+        "--benchmarks",
+        multiple=True,
+        type=_FILE,
+        help="A file that `pytest --benchmark-json` wrote; its extra_info names the loss.",
+    )
+    conformance = click.option(
+        "--conformance",
+        multiple=True,
+        type=_FILE,
+        help="A report that `lossplug check --json` wrote. May be repeated: the later one counts.",
+    )
+    return conformance(benchmarks(command))
+
+
 @click.command("build")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--conformance",
-    multiple=True,
-    type=_FILE,
-    help="A report that `lossplug check --json` wrote. May be repeated: the later one counts.",
-)
-@click.option(
-    "--benchmarks",
-    multiple=True,
-    type=_FILE,
-    help="A file that `pytest --benchmark-json` wrote; a benchmark's extra_info names its loss.",
-)
+@evidence_options
 @json_option
 def command(
     out: Path, conformance: tuple[Path, ...], benchmarks: tuple[Path, ...], as_json: bool
@@ -53,18 +61,18 @@ def command(
     """
     check_packages()
     from lossplug_core._app import catalogue, registry
+    from lossplug_core.catalog.site.evidence import read_evidence
     from lossplug_core.cli._machine import start_keras, version_of
 
     presets = catalogue()
+    evidence = read_evidence(conformance, benchmarks)
+    _say_unknown(evidence.unknown(registry, presets))
     start_keras()
     import keras
 
     from lossplug_core.catalog.site.building import MADE_BY, build, write
-    from lossplug_core.catalog.site.evidence import read_evidence
 
     _check_ours(out, MADE_BY)
-    evidence = read_evidence(conformance, benchmarks)
-    _say_unknown(evidence.unknown(registry, presets))
     # TensorFlow remarks on each function that it traces, and each curve is one.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     made_with = (
