@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -68,9 +67,8 @@ class Serving:
                 path.write_text(text)
 
     def end(self) -> str:
-        """End it as Ctrl-C does; what it said."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        """End it as `kill` does, or Ctrl-C; what it said."""
+        self.process.terminate()
         assert self.process.wait(30) == 0
         assert self.process.stdout.read() == ""
         self.said.seek(0)
@@ -90,7 +88,7 @@ def serving(tmp_path_factory) -> Iterator[Serving]:
 def visit(browser: Browser, serving) -> Iterator[Callable[..., Page]]:
     """Open a page. What it says to the console is a failure."""
     wrong: list[str] = []
-    context = browser.new_context(viewport={"width": 700, "height": 300})
+    context = browser.new_context(color_scheme="dark", viewport={"width": 700, "height": 300})
 
     def visit(path: str = "") -> Page:
         page = context.new_page()

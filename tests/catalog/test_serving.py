@@ -377,8 +377,8 @@ def test_a_new_process_also_finds_the_catalogues_of_hook_plugins(site, folder, m
     monkeypatch.setenv("PYTHONPATH", str(site.folder))
     found = look()
     assert found is not None
-    assert str(given) in found.catalogues
-    assert str(folder.parent / "lossplug.toml") in found.catalogues
+    assert str(given) in found.files
+    assert str(folder.parent / "lossplug.toml") in found.files
     assert str(site.folder / "fake_package") in found.code
     (folder.parent / "lossplug.toml").write_text("not TOML")
     assert str(site.folder / "fake_package") in look().code

@@ -67,8 +67,12 @@ class _Process:
 
 
 @contextmanager
-def building() -> Iterator[Running]:
-    """A build, which is stopped if it is not done, and whose files are gone afterwards."""
+def building(options: Sequence[str] = ()) -> Iterator[Running]:
+    """A build, which is stopped if it is not done, and whose files are gone afterwards.
+
+    Args:
+        options: Those of `lossplug catalog build`.
+    """
     environment = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
     with (
         tempfile.TemporaryDirectory(prefix="lossplug-", ignore_cleanup_errors=True) as folder,
@@ -76,7 +80,7 @@ def building() -> Iterator[Running]:
     ):
         site = Path(folder, "site")
         process = subprocess.Popen(
-            [*python(), "lossplug_core", "catalog", "build", str(site)],
+            [*python(), "lossplug_core", "catalog", "build", *options, "--", str(site)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
@@ -115,6 +119,7 @@ class Rebuilding:
         say: Told one line of each build, and what went wrong.
         start: Starts a build.
         search: Finds what a site depends on; None if it cannot tell.
+        more: Further files that it depends on.
         interval: Seconds between two looks at the files.
         settling: Seconds in which nothing may change before a build begins: an editor or pip may
             be in the middle of something.
@@ -127,6 +132,7 @@ class Rebuilding:
         *,
         start: Callable[[], AbstractContextManager[Running]] = building,
         search: Callable[[], Watched | None] = look,
+        more: Sequence[str] = (),
         interval: float = 0.7,
         settling: float = 0.2,
     ) -> None:
@@ -134,6 +140,7 @@ class Rebuilding:
         self._say = say
         self._start = start
         self._search = search
+        self._more = tuple(more)
         self._interval = interval
         self._settling = settling
         self._watched: Watched | None = None
@@ -156,7 +163,7 @@ class Rebuilding:
         self._live.begin()
         began = time.monotonic()
         self._watched = self._search() or self._watched or watched()
-        self._seen = snapshot(self._watched)
+        self._seen = self._now()
         with self._start() as running:
             while (outcome := running.wait(self._interval)) is None:
                 if changed := self._changes():
@@ -180,13 +187,16 @@ class Rebuilding:
             time.sleep(max(self._interval, 20 * (time.monotonic() - began)))
 
     def _changes(self) -> list[str]:
+        return differences(self._seen, self._now())
+
+    def _now(self) -> Snapshot:
         assert self._watched is not None
-        return differences(self._seen, snapshot(self._watched))
+        watched = self._watched
+        return snapshot(watched._replace(files=(*watched.files, *self._more)))
 
     def _settle(self) -> None:
-        assert self._watched is not None
         before: Snapshot | None = None
-        while before != (now := snapshot(self._watched)):
+        while before != (now := self._now()):
             before = now
             time.sleep(self._settling)
 

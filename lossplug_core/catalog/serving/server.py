@@ -31,6 +31,8 @@ HOST = "127.0.0.1"
 _NEWS = "-/build"
 _OURS = {"-/live.js": "live.js", "-/live.css": "live.css"}
 _WAITING = "waiting.html"
+_NOT_YET = HTTPStatus.OK, b"One moment", b"The site is being built. It appears here by itself."
+_MISSING = HTTPStatus.NOT_FOUND, b"Not here", b'This page is not there. <a href="/">All losses</a>'
 _PATIENCE = 25.0
 """Seconds after which a page that waits for news is told that there are none."""
 
@@ -134,10 +136,8 @@ def _answer(name: str, state: State) -> tuple[HTTPStatus, tuple[str, bytes]]:
         return HTTPStatus.OK, (_type_of(name), data)
     if name.endswith(".html"):
         # Until there is a site, each page is one that waits for it.
-        status = HTTPStatus.NOT_FOUND if state.build else HTTPStatus.OK
-        title, text = ("Not here", "There is no such page.") if state.build else (
-            "One moment", "The site is being built. It appears here by itself.")  # fmt: skip
-        page = _own(_WAITING).replace(b"TITLE", title.encode()).replace(b"TEXT", text.encode())
+        status, title, text = _MISSING if state.build else _NOT_YET
+        page = _own(_WAITING).replace(b"TITLE", title).replace(b"TEXT", text)
         return status, (_type_of(name), _with_script(page, state))
     return HTTPStatus.NOT_FOUND, _plain("There is no such file.")
 

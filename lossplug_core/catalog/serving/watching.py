@@ -40,12 +40,12 @@ class Watched(NamedTuple):
     Attributes:
         places: Folders in which distributions are installed.
         code: Folders of packages, and modules that are one file; also where there is none yet.
-        catalogues: Files of catalogues; also where there is none yet.
+        files: Catalogues; also where there is none yet.
     """
 
     places: tuple[str, ...]
     code: tuple[str, ...]
-    catalogues: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 def look(timeout: float = 60.0) -> Watched | None:
@@ -119,7 +119,7 @@ def _catalogues() -> Iterator[str]:
 def snapshot(watched: Watched) -> Snapshot:
     """The files as they are now."""
     found: dict[str, tuple[int, int, int]] = {}
-    for path in (*_metadata(watched.places), *watched.catalogues):
+    for path in (*_metadata(watched.places), *watched.files):
         _note(path, found)
     for path in watched.code:
         if os.path.isdir(path):  # noqa: PTH112
