@@ -438,6 +438,22 @@ def test_a_hook_plugin_that_is_broken_is_an_error(site, findings) -> None:
     )
 
 
+def test_where_a_broken_hook_plugin_stops_everything_it_is_a_finding_too(
+    site, run, monkeypatch
+) -> None:
+    site.install(
+        "acme-policy",
+        modules={"acme_policy": "raise OSError('no disk')"},
+        entry_points="[lossplug.hooks]\npolicy = acme_policy\n",
+    )
+    monkeypatch.setenv("LOSSPLUG_STRICT", "1")
+    Path("lossplug.toml").write_text("")
+    result = run("catalog", "check", "--no-build", "--junit", "results.xml")
+    assert result.exit_code == 1
+    assert "acme-policy: error: hooks: The hook plugin 'acme-policy:policy'" in result.stdout
+    assert 'failures="1"' in Path("results.xml").read_text()
+
+
 def test_a_chain_of_presets_may_be_long(findings) -> None:
     links = "".join(preset(f"p{n}", loss=f"p{n + 1}") for n in range(2000))
     found = findings(links + preset("p2000", loss="p0"))

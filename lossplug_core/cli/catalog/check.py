@@ -14,7 +14,7 @@ import click
 
 from lossplug_core.cli._output import json_option, print_json, printable
 from lossplug_core.cli.catalog._locks import LOCK, drifted
-from lossplug_core.errors import BackendError, CatalogError, LossplugError
+from lossplug_core.errors import BackendError, BrokenPluginError, CatalogError, LossplugError
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue
@@ -95,17 +95,13 @@ def _examine(
     from lossplug_core._app import registry
     from lossplug_core.catalog.active import Catalogue, alone
     from lossplug_core.catalog.checking import check
-    from lossplug_core.catalog.remarks import Remark, without_fix
+    from lossplug_core.catalog.remarks import Remark
     from lossplug_core.cli.catalog._layers import catalogue_of
 
     try:
         catalogue = catalogue_of(files)
-    except CatalogError as error:
-        path, line = getattr(error, "path", None), getattr(error, "line", None)
-        if path is None:
-            raise
-        unreadable = Remark("error", "unreadable", path, line, path, without_fix(error), error.fix)
-        return Catalogue([]), [unreadable]
+    except (CatalogError, BrokenPluginError) as error:
+        return Catalogue([]), [_nothing_to_check(error)]
     with registry.started_by(alone(catalogue)) if files else nullcontext():
         build, why_not = _builder() if builds and catalogue.presets else (None, None)
         remarks = check(catalogue, registry, today=today, build=build)
@@ -116,6 +112,20 @@ def _examine(
         problem = f"Presets are not built: {why_not.what}"
         remarks.append(Remark("note", "not-built", last, None, "presets", problem, why_not.fix))
     return catalogue, remarks
+
+
+def _nothing_to_check(error: CatalogError | BrokenPluginError) -> Remark:
+    """Why there is no catalogue: one cannot be read, or `LOSSPLUG_STRICT` forbids a broken hook."""
+    from lossplug_core.catalog.remarks import Remark, without_fix
+
+    facts: dict[str, Any] = error.__dict__
+    if isinstance(error, BrokenPluginError):
+        kind, path, line, subject = "broken-hook", facts["distribution"], None, "hooks"
+    elif facts["path"] is None:
+        raise error
+    else:
+        kind, path, line, subject = "unreadable", facts["path"], facts["line"], facts["path"]
+    return Remark("error", kind, path, line, subject, without_fix(error), error.fix)
 
 
 def _builder() -> tuple[Callable[[str], Any] | None, LossplugError | None]:
