@@ -216,7 +216,7 @@ allow = ["lossplug-acme", "keras/huber"]
 loss = "acme/one"
 
 [presets.both]
-loss = { combine = [{ loss = "usual" }, { loss = "two", weight = 0.5 }] }
+loss = { combine = [{ loss = "Usual" }, { loss = "two", weight = 0.5 }] }
 
 [presets.beside]
 loss = { combine = [{ loss = "acme/one" }, { loss = "keras/huber" }] }
@@ -304,6 +304,9 @@ def test_a_combination_is_found_by_its_parts_and_shows_them(build) -> None:
     (row,) = [row for row in index.split("<li ")[1:] if "presets/beside.html" in row]
     assert 'data-task="regression"' in row
     assert 'data-target="values"' in row
+    both = (out / "presets/both.html").read_text(encoding="utf-8")
+    for name, path in (("usual", "presets/usual"), ("acme/two", "losses/acme/two")):
+        assert f'<dd><a href="../{path}.html"><code>{name}</code></a>' in both.replace(", ", "<dd>")
     page = (out / "presets/beside.html").read_text(encoding="utf-8")
     assert "lossplug-acme 1.0" in page
     assert 'id="conformance"' not in page

@@ -66,6 +66,7 @@ class Evidence:
         }
         return replace(
             item,
+            leads_to=tuple(_as_shown(name, registry) for name in item.leads_to),
             parts=() if item.document else tuple(parts),
             verdicts=verdicts,
             timings=self.benchmarks.of(item.name),
@@ -103,6 +104,12 @@ def _losses_of(name: str, registry: Registry, seen: dict[str, Any]) -> Iterator[
     if not isinstance(loss, str):
         for part in names_in(loss):
             yield from _losses_of(part, registry, seen)
+
+
+def _as_shown(name: str, registry: Registry) -> str:
+    """The name of the page of what is called so, in whichever spelling."""
+    lead = registry.lead(name)
+    return registry.entry(name).id if lead is None else lead.ref.name
 
 
 def _joint(verdicts: Sequence[str]) -> str:
