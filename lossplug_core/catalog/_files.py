@@ -1,4 +1,4 @@
-"""A hash of the Python files of an installed distribution, the same on every platform."""
+"""A hash of the files of an installed distribution, the same on every platform."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from importlib_metadata import Distribution
 
-__all__ = ["home_of", "is_editable", "python_hash"]
+__all__ = ["files_hash", "home_of", "is_editable"]
+
+_COMPILED = frozenset({".dll", ".dylib", ".pyc", ".pyd", ".pyo", ".so"})
+_OF_INSTALLERS = (".dist-info", ".egg-info")
 
 _UNREADABLE = "unreadable"
 
 
-def python_hash(distribution: Distribution, modules: Iterable[str]) -> str | None:
-    """The hash of what Python would import from a distribution. Nothing is imported for it.
+def files_hash(distribution: Distribution, modules: Iterable[str]) -> str | None:
+    """The hash of a distribution's code and data. Nothing is imported for it.
 
     Compiled files are left out: they differ from one platform to another, and the byte code of one
-    file from one run to the next.
+    file from one run to the next. So is what installers note about an installation.
 
     Args:
         distribution: The distribution.
@@ -52,7 +55,7 @@ def is_editable(distribution: Distribution) -> bool:
 
 
 def _recorded(distribution: Distribution) -> dict[str, Path]:
-    """The Python files that a distribution lists, below the folder that it is in."""
+    """The files that a distribution lists, below the folder that it is in."""
     try:
         listed = [PurePosixPath(file.as_posix()) for file in distribution.files or ()]
     except Exception:  # a list that is damaged is none
@@ -60,8 +63,14 @@ def _recorded(distribution: Distribution) -> dict[str, Path]:
     return {
         str(path): Path(str(distribution.locate_file(path)))
         for path in listed
-        if path.suffix == ".py" and ".." not in path.parts and not path.is_absolute()
+        if _counts(path) and ".." not in path.parts and not path.is_absolute()
     }
+
+
+def _counts(path: PurePath) -> bool:
+    """Whether a file, below the folder of an installation, is the same in each of them."""
+    noted = path.parts[0].endswith(_OF_INSTALLERS)
+    return not noted and path.suffix not in _COMPILED
 
 
 def home_of(module: str) -> tuple[Path, str] | None:
@@ -93,9 +102,11 @@ def _below(origin: Path, parent: str) -> Iterator[tuple[str, Path]]:
     """The files of a package, or of a module that is one file."""
     package = origin.name == "__init__.py"
     root = origin.parent.parent if package else origin.parent
-    for file in origin.parent.rglob("*.py") if package else [origin]:
-        if file.suffix == ".py":
-            yield str(PurePosixPath(parent, file.relative_to(root).as_posix())), file
+    for file in origin.parent.rglob("*") if package else [origin]:
+        path = file.relative_to(root)
+        is_hidden = any(part.startswith(".") for part in path.parts)
+        if _counts(path) and not is_hidden and file.is_file():
+            yield str(PurePosixPath(parent, path.as_posix())), file
 
 
 def _hash(file: Path) -> str:

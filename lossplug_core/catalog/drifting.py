@@ -42,7 +42,7 @@ def _drift(lock: Lock, now: Lock) -> Iterator[_Found]:
     if lock.platform != now.platform:
         problem = (
             f"It was made with {lock.platform}, and here is {now.platform}. It counts here too: "
-            "its hashes are of Python files, which do not depend on that."
+            "its hashes are not of compiled files, which depend on that."
         )
         yield "note", "other-platform", "platform", problem, None
     for name, was, is_ in _both(lock.distributions, now.distributions):
@@ -74,9 +74,9 @@ def _distribution(name: str, was: LockedDistribution, now: LockedDistribution) -
         yield "error", "version-changed", name, problem, _install(name, was)
     elif was.files != now.files:
         if now.files is None:
-            problem = "Its Python files are not found any more."
+            problem = "Its files are not found any more."
         else:
-            problem = f"Its Python files are not those of {was.version} that were locked."
+            problem = f"Its files are not those of {was.version} that were locked."
         fix = _ACCEPT if now.editable else _install(name, was, "--force-reinstall ")
         yield "error", "files-changed", name, problem, fix
     if was.editable != now.editable:

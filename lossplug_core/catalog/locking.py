@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lossplug_core.catalog._files import is_editable, python_hash
+from lossplug_core.catalog._files import files_hash, is_editable
 from lossplug_core.errors import CatalogError, PluginWarning
 from lossplug_core.names import KERAS, is_distribution
 
@@ -64,7 +64,7 @@ class LockedDistribution(_Part):
     Attributes:
         version: Its version.
         editable: Whether it is a folder in which somebody works.
-        files: A hash of its Python files; None if they are not found.
+        files: A hash of its code and data; None if they are not found.
         losses: The version of the spec of each loss, by name.
     """
 
@@ -154,7 +154,7 @@ def _distribution(name: str, modules: Iterable[str], losses: dict[str, int]) -> 
     return LockedDistribution(
         version=found.version,
         editable=is_editable(found),
-        files=python_hash(found, [KERAS] if name == KERAS else modules),
+        files=files_hash(found, [KERAS] if name == KERAS else modules),
         losses=losses,
     )
 

@@ -168,9 +168,15 @@ def record(text: str):
 
 def elsewhere(site) -> None:
     """A script beside the folder of the packages, as pip installs them."""
-    for path in (outside := site.folder.parent / "fake.py", site.folder / "fake_losses" / "x.txt"):
-        path.write_text("x")
-    record(f"{LISTED}../fake.py,,\n{outside.as_posix()},,\nfake_losses/x.txt,,\n")(site)
+    outside = site.folder.parent / "fake.py"
+    outside.write_text("x")
+    record(f"{LISTED}../fake.py,,\n{outside.as_posix()},,\n")(site)
+
+
+def data(site) -> None:
+    """A catalogue, say, that comes with the code."""
+    (site.folder / "fake_losses/x.toml").write_text("x")
+    record(f"{LISTED}fake_losses/x.toml,,\n")(site)
 
 
 LISTED = "fake_losses/shaky.py,,\nfake_losses/__init__.py,,\nfake_losses/sturdy.py,,\n"
@@ -189,7 +195,9 @@ LISTED = "fake_losses/shaky.py,,\nfake_losses/__init__.py,,\nfake_losses/sturdy.
         (record(LISTED), False),
         (record(LISTED + "fake_losses/fast.cpython-311-x86_64-linux-gnu.so,,\n"), False),
         (record(LISTED + "fake_losses/__pycache__/sturdy.cpython-311.pyc,,\n"), False),
+        (record(LISTED + "lossplug_fake-1.0.dist-info/INSTALLER,,\n"), False),
         (elsewhere, False),
+        (data, True),
         (record(LISTED + "fake_losses/gone.py,,\n"), False),
         (lambda site: next(site.folder.glob("*fake*.dist-info/RECORD")).unlink(), False),
         (record("\0,,,,\n"), False),
@@ -202,13 +210,15 @@ LISTED = "fake_losses/shaky.py,,\nfake_losses/__init__.py,,\nfake_losses/sturdy.
         "another order",
         "compiled code",
         "byte code",
+        "what installers note",
         "files elsewhere",
+        "data",
         "a file that is listed only",
         "no list",
         "a list of nothing",
     ],
 )
-def test_the_hash_is_that_of_the_python_files(site, lock, change, differs) -> None:
+def test_the_hash_is_that_of_code_and_data(site, lock, change, differs) -> None:
     before = files_hash(lock)
     change(site)
     assert (files_hash(lock) != before) == differs
