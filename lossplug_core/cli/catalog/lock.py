@@ -38,8 +38,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def command(ctx: click.Context, output: Path, check: bool, as_json: bool) -> None:
     """Write down what is installed and allowed.
 
-    For each distribution that has a loss: its version, a hash of its code and data, the versions
-    of its losses; and the presets. The same installation makes the same file. All allowed plugins are
+    For each distribution that has a loss: its version, a hash of its code and data, the versions of
+    its losses; and the presets. The same installation makes the same file. All allowed plugins are
     imported, Keras is not.
 
     With --check the exit code is 1 if anything is not as the file says.
