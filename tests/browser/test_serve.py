@@ -47,7 +47,8 @@ class Serving:
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lossplug-acme\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[lossplug.losses]\nplain = acme_plain:plain\n")
-        environment = {**os.environ, "PYTHONPATH": str(folder), "TMPDIR": str(self.temporary)}
+        path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(self.temporary)}
         environment.pop("LOSSPLUG_CATALOG", None)
         self.said = (folder / "said").open("w+")
         self.process = subprocess.Popen(

@@ -158,9 +158,13 @@ class TestServer:
         assert ask(server, "/", method).status == 501
 
     def test_head_has_no_body(self, server) -> None:
-        answer = ask(server, "/", "HEAD")
-        assert (answer.status, answer.body) == (200, b"")
-        assert int(answer.headers["Content-Length"]) > len(PAGE)
+        with socket.create_connection((HOST, server.server_port), timeout=10) as connection:
+            connection.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            with connection.makefile("rb") as answer:
+                head, _, body = answer.read().partition(b"\r\n\r\n")
+        assert b"200 OK" in head
+        assert b"Content-Length: " in head
+        assert body == b""
 
     @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /\r\n\r\n", b"\x16\x03\x01\xff\r\n\r\n"])
     def test_what_is_no_request_costs_nobody_else(self, server, sent) -> None:
@@ -197,7 +201,7 @@ class TestNews:
             for path in ("/", "/losses/acme/one.html"):
                 answer = ask(server, path)
                 assert answer.status == 200
-                assert b"being built" in answer.body
+                assert b"as soon as it is built" in answer.body
                 assert b"live.js?build=0" in answer.body
 
     def test_a_page_that_is_gone_waits_to_come_back(self, server) -> None:
@@ -306,7 +310,8 @@ CHANGES = {
 }
 NO_CHANGES = [
     "site/fake_package/__pycache__/inner.cpython-311.pyc",
-    "site/fake_package/.inner.py.swp",
+    "site/fake_package/.#inner.py",
+    "site/fake_package/.cache/inner.py",
     "site/fake_package/inner.py~",
     "site/unrelated.py",
     "site/unrelated-1.0.dist-info/METADATA",
@@ -356,7 +361,7 @@ class TestWatching:
 
     def test_links_in_a_circle_end(self, site) -> None:
         (site.folder / "fake_package" / "again").symlink_to(site.folder / "fake_package")
-        assert snapshot(watched())
+        assert not [path for path in snapshot(watched()) if "again" in path]
 
 
 def test_a_new_process_also_finds_the_catalogues_of_hook_plugins(site, folder, monkeypatch) -> None:
@@ -374,7 +379,7 @@ def test_a_new_process_also_finds_the_catalogues_of_hook_plugins(site, folder, m
         },
         entry_points="[lossplug.hooks]\nacme = acme_hooks\n",
     )
-    monkeypatch.setenv("PYTHONPATH", str(site.folder))
+    monkeypatch.setenv("PYTHONPATH", str(site.folder), prepend=os.pathsep)
     found = look()
     assert found is not None
     assert str(given) in found.files

@@ -31,7 +31,7 @@ HOST = "127.0.0.1"
 _NEWS = "-/build"
 _OURS = {"-/live.js": "live.js", "-/live.css": "live.css"}
 _WAITING = "waiting.html"
-_NOT_YET = HTTPStatus.OK, b"One moment", b"The site is being built. It appears here by itself."
+_NOT_YET = HTTPStatus.OK, b"One moment", b"The site appears here as soon as it is built."
 _MISSING = HTTPStatus.NOT_FOUND, b"Not here", b'This page is not there. <a href="/">All losses</a>'
 _PATIENCE = 25.0
 """Seconds after which a page that waits for news is told that there are none."""

@@ -173,8 +173,8 @@ def _note_all(folder: str, found: dict[str, tuple[int, int, int]]) -> None:
                     name = entry.name
                     if name.startswith(".") or name in _NOT_CODE:
                         continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                    if entry.is_dir():
+                        waiting += [] if entry.is_symlink() else [entry.path]
                     elif not name.endswith(_NOT_SOURCE):
                         _note(entry.path, found)
         except OSError:
