@@ -90,18 +90,27 @@ def test_a_deprecated_preset_past_its_date_fails(project) -> None:
     assert "Use 'screening'" in checked.stdout
 
 
-def test_a_policy_that_somebody_opens_is_drift(project) -> None:
-    policy = project.package / "policy.py"
-    as_installed = policy.read_text(encoding="utf-8")
-    opened = as_installed.replace('!= "production"', "is not None")
+OPENED = {
+    "policy.py": ('!= "production"', "is not None"),
+    "reviews.toml": ("2025-12-31", "2099-12-31"),
+    "lindenhof.toml": ('deny = ["lossplug-hobby"]', ""),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_policy_that_somebody_opens_is_drift(project, name) -> None:
+    file = project.package / name
+    as_installed = file.read_text(encoding="utf-8")
+    opened = as_installed.replace(*OPENED[name])
     assert opened != as_installed
-    policy.write_text(opened, encoding="utf-8")
+    file.write_text(opened, encoding="utf-8")
     try:
-        checked = project.does(f"./check.sh --today {BEFORE}", check=False)
+        line = f"lossplug catalog check --no-build --locked --today {BEFORE}"
+        checked = project.does(line, check=False)
     finally:
-        policy.write_text(as_installed, encoding="utf-8")
+        file.write_text(as_installed, encoding="utf-8")
     assert checked.returncode == 1
-    assert "lossplug-lindenhof" in checked.stdout
+    assert "error: lossplug-lindenhof: " in checked.stdout
     assert "[files-changed]" in checked.stdout
 
 
