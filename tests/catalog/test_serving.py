@@ -445,6 +445,20 @@ class TestRebuilding:
         assert [line.partition(" in ")[0] for line in self.said] == ["Built", "Built"]
         assert self.said[1].endswith(f", as {file} changed.\nWarning: x")
 
+    def test_reports_that_a_site_is_given_are_watched_too(self, tmp_path) -> None:
+        report = tmp_path / "report.json"
+        site = Rebuilding(
+            Live(),
+            print,
+            start=Builds(GOOD),
+            search=lambda: Watched((), (), ()),
+            more=[str(report)],
+            interval=0.01,
+        )
+        site.build()
+        threading.Timer(0.1, write, [report]).start()
+        assert site.wait() == [str(report)]
+
     def test_a_build_that_fails_keeps_the_site(self, rebuilding) -> None:
         site = rebuilding(Builds(GOOD, BAD, BETTER))
         site.build()
