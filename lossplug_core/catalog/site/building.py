@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from lossplug_core.catalog.site.conformance import chips, choices
@@ -194,6 +194,7 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "address": address,
+        "broken": _broken,
         "chips": chips,
         "choices": choices,
         "inline": inline,
@@ -210,6 +211,11 @@ def _templates() -> Environment:
 
 def _assigned(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={_written(value)}" for name, value in values.items())
+
+
+def _broken(name: str) -> Markup:
+    """A name that a narrow column breaks behind the namespace."""
+    return escape(name).replace("/", Markup("/<wbr>"))
 
 
 def _written(value: Any) -> str:
