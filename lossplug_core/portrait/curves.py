@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from lossplug_core.bridge import get_loss
-from lossplug_core.bridge.autodiff import value_and_gradient
-from lossplug_core.bridge.phase import in_phase
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
-from lossplug_core.portrait.views import Case, View, view_of
+from lossplug_core.portrait.sketch import Sketch
+from lossplug_core.portrait.views import Array, View, view_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["Curve", "Picture", "picture_of"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["Array", "Curve", "Picture", "picture_of"]
 
 _POINTS, _POINTS_ALONE = 401, 181
 
@@ -90,9 +86,9 @@ def picture_of(
             fix="Draw one picture for each.",
         )
     curves = [
-        _curve(spec, setting, varied, case, span=_span(span, view), points=points)
+        curve
         for setting, view in zip(settings, views, strict=True)
-        for case in view.cases
+        for curve in _curves(spec, setting, varied, view, span=_span(span, view), points=points)
     ]
     shared = {name: value for name, value in settings[0].items() if name != varied}
     return Picture(views[0], shared, varied, curves)
@@ -105,48 +101,19 @@ def _span(wish: tuple[float | None, float | None], view: View) -> tuple[float, f
     return low, high
 
 
-def _curve(
+def _curves(
     spec: LossSpec,
     parameters: Mapping[str, Any],
     varied: str | None,
-    case: Case,
+    view: View,
     *,
     span: tuple[float, float],
     points: int | None,
-) -> Curve:
+) -> list[Curve]:
     with unobserved():
         loss = get_loss(spec.id, reduction=None, **parameters)
-
-    def function(x: Any) -> Any:
-        with in_phase(training=False):
-            return keras.ops.reshape(loss(case.y_true(x.shape[0]), case.y_pred(x)), (-1,))
-
-    enough = _POINTS_ALONE if case.alone else _POINTS
+    enough = _POINTS_ALONE if view.alone else _POINTS
     at = np.linspace(*span, points or enough, dtype="float32")
-    if case.alone:
-        values, gradient = _one_by_one(function, at, mean=case.mean)
-    else:
-        values, gradient = _at_once(function, at)
-    return Curve(case.label, parameters.get(varied or ""), at, values, gradient)
-
-
-def _at_once(function: Callable[[Any], Any], at: Array) -> tuple[Array, Array]:
-    values, gradient = value_and_gradient(function, at)
-    # Some losses give one value for the whole batch, Keras's Dice for example.
-    return (values, gradient) if values.shape == at.shape else _one_by_one(function, at)
-
-
-def _one_by_one(
-    function: Callable[[Any], Any], at: Array, *, mean: bool = False
-) -> tuple[Array, Array]:
-    """Each number as a batch of its own, of whose values the first counts, or their mean."""
-
-    def first(x: Any) -> Any:
-        values = function(keras.ops.expand_dims(x, axis=0))
-        return keras.ops.mean(values) if mean else values[0]
-
-    try:
-        return value_and_gradient(lambda x: keras.ops.vectorized_map(first, x), at)
-    except Exception:  # not every loss can be vectorised by every backend; this is slow, but sure
-        pairs = [value_and_gradient(first, x) for x in at]
-        return np.array([value for value, _ in pairs]), np.array([slope for _, slope in pairs])
+    sketch = Sketch(loss, view)
+    value = parameters.get(varied or "")
+    return [Curve(case.label, value, at, *sketch.curve(case, at)) for case in view.cases]

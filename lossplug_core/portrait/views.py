@@ -19,7 +19,9 @@ from lossplug_core.params import parameters_of
 from lossplug_core.portrait.weights import weights_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["Case", "NoPictureError", "View", "check_drawable", "view_of"]
+__all__ = ["Array", "Case", "NoPictureError", "View", "check_drawable", "view_of"]
+
+Array = np.ndarray[Any, Any]
 
 _NEGATIVE, _POSITIVE = 90.0, 30.0
 """Where the samples that stay are on the circle, in degrees from the anchor."""
@@ -34,21 +36,19 @@ class NoPictureError(LossplugError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One curve of a view.
+    """One curve of a view: predictions on a line, which the numbers of the axis go along.
 
     Attributes:
         label: What it shows.
-        y_true: The target of one batch of `n` samples, from `n`.
-        y_pred: The prediction, from the numbers on the axis: a tensor of shape `[n]`.
-        alone: Whether each number makes a batch of its own, of whose values the first counts.
-        mean: Whether of such a batch the mean counts.
+        y_true: The target of one batch: one sample, or those that are compared.
+        start: The prediction for it, where the axis is 0.
+        slope: How much it changes where the axis goes on by 1.
     """
 
     label: str
-    y_true: Callable[[int], Any]
-    y_pred: Callable[[Any], Any]
-    alone: bool = False
-    mean: bool = False
+    y_true: Array
+    start: Array
+    slope: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,18 @@ class View:
         unit: The name of that in a derivative.
         span: From where to where, unless the user says so.
         cases: The curves.
+        alone: Whether each number makes a batch of its own, of whose values the first counts.
+        mean: Whether of such a batch the mean counts.
+        through: What makes predictions of the points on the line, if they are not they.
     """
 
     axis: str
     unit: str
     span: tuple[float, float]
     cases: tuple[Case, ...]
+    alone: bool = False
+    mean: bool = False
+    through: Callable[[Any], Any] | None = None
 
 
 def check_drawable(spec: LossSpec) -> None:
@@ -153,18 +159,17 @@ def _binary(wish: _Wish) -> View:
     stay = _STAY_PROBABLE if unit == "probability" else _STAY
     axis = f"{unit} of one sample, among four"
     cases = tuple(_among_others(f"y = {target}", target, stay) for target in (1, 0))
-    return View(axis, unit, wish.span, cases)
+    return View(axis, unit, wish.span, cases, alone=True, mean=True)
 
 
 def _among_others(label: str, target: float, stay: Sequence[float]) -> Case:
     """A sample that moves, in a batch of four that stay: what all of them cost."""
-    y_true = np.array([[target], [1], [1], [0], [0]], "float32")
-    others = np.array(stay, "float32")[:, None]
+    return Case(label, _floats(target, 1, 1, 0, 0), _floats(0, *stay), _floats(1, 0, 0, 0, 0))
 
-    def y_pred(x: Any) -> Any:
-        return ops.concatenate([ops.expand_dims(x, axis=-1), ops.cast(others, x.dtype)], axis=0)
 
-    return Case(label, lambda _: y_true, y_pred, alone=True, mean=True)
+def _floats(*numbers: float) -> Array:
+    """A column."""
+    return np.array(numbers, "float32")[:, None]
 
 
 def _distances(wish: _Wish) -> View:
@@ -185,11 +190,7 @@ def _values(wish: _Wish) -> View:
 
 def _column(label: str, target: float) -> Case:
     """A single output, with the same target everywhere."""
-    return Case(
-        label,
-        lambda n: np.full((n, 1), target, "float32"),
-        lambda x: ops.expand_dims(x, axis=-1),
-    )
+    return Case(label, _floats(target), _floats(0), _floats(1))
 
 
 def _classes(wish: _Wish) -> View:
@@ -200,8 +201,8 @@ def _classes(wish: _Wish) -> View:
     cases = tuple(
         Case(
             "right class" if wish.per_class is None else f"class {right}",
-            _targets(wish.y_true, count, right),
-            _predictions(wish.y_pred, count, right),
+            _target(wish.y_true, count, right),
+            *_line(wish.y_pred, count, right),
         )
         for right in range(wish.per_class or 1)
     )
@@ -209,29 +210,30 @@ def _classes(wish: _Wish) -> View:
     return View(axis, unit, wish.span, cases)
 
 
-def _targets(form: str, count: int, right: int) -> Callable[[int], Any]:
+def _target(form: str, count: int, right: int) -> Array:
     if form == "class_ids":
-        return lambda n: np.full((n,), right, "int32")
-    return lambda n: np.tile(np.eye(count, dtype="float32")[right], (n, 1))
+        return np.array([right], "int32")
+    return _one_hot(count, right)
 
 
-def _predictions(form: str, count: int, right: int) -> Callable[[Any], Any]:
-    row = np.eye(count, dtype="float32")[right][None]
-    rest = (1 - row) / max(count - 1, 1) if form == "probabilities" else np.zeros_like(row)
+def _one_hot(count: int, right: int) -> Array:
+    row: Array = np.eye(count, dtype="float32")[right][None]
+    return row
 
-    def y_pred(x: Any) -> Any:
-        x = ops.expand_dims(x, axis=-1)
-        return ops.multiply(x, row) + ops.multiply(1 - x, rest)
 
-    return y_pred
+def _line(form: str, count: int, right: int) -> tuple[Array, Array]:
+    """The predictions for all classes: where the axis is 0, and what is added along it."""
+    row = _one_hot(count, right)
+    if form == "probabilities":
+        rest = (1 - row) / max(count - 1, 1)
+        return rest, row - rest
+    return np.zeros_like(row), row
 
 
 def _distributions(wish: _Wish) -> View:
     """A distribution over three classes; one share varies, the others share the rest."""
     target = np.array([[0.6, 0.2, 0.2]], "float32")
-    case = Case(
-        "y = (0.6, 0.2, 0.2)", lambda n: np.tile(target, (n, 1)), _predictions(wish.y_pred, 3, 0)
-    )
+    case = Case("y = (0.6, 0.2, 0.2)", target, *_line(wish.y_pred, 3, 0))
     axis = "probability of the first class, of 3; the others share the rest"
     return View(axis, "probability", wish.span, (case,))
 
@@ -239,21 +241,24 @@ def _distributions(wish: _Wish) -> View:
 def _embeddings(wish: _Wish) -> View:
     """Three unit vectors in a plane: the anchor, a positive of its class, a negative of another."""
     del wish
+    labels = np.array([0, 0, 1], "int32")
+    positive = _degrees(0, 0, _NEGATIVE), _degrees(0, 1, 0)
+    negative = _degrees(0, _POSITIVE, 0), _degrees(0, 0, 1)
     cases = (
-        _circle(f"positive at this angle, negative at {_NEGATIVE:g}°", lambda x: (x, _NEGATIVE)),
-        _circle(f"negative at this angle, positive at {_POSITIVE:g}°", lambda x: (_POSITIVE, x)),
+        Case(f"positive at this angle, negative at {_NEGATIVE:g}°", labels, *positive),
+        Case(f"negative at this angle, positive at {_POSITIVE:g}°", labels, *negative),
     )
-    return View("angle from the anchor, in degrees", "degree", (0.0, 180.0), cases)
+    axis = "angle from the anchor, in degrees"
+    return View(axis, "degree", (0.0, 180.0), cases, alone=True, through=_on_circle)
 
 
-def _circle(label: str, angles: Callable[[Any], tuple[Any, Any]]) -> Case:
-    def points(x: Any) -> Any:
-        positive, negative = angles(x[0])
-        degrees = [ops.cast(angle, "float32") for angle in (0.0, positive, negative)]
-        radians = ops.stack(degrees) * (math.pi / 180)
-        return ops.stack([ops.cos(radians), ops.sin(radians)], axis=-1)
+def _degrees(*angles: float) -> Array:
+    return np.array(angles, "float32")
 
-    return Case(label, lambda _: np.array([0, 0, 1], "int32"), points, alone=True)
+
+def _on_circle(degrees: Any) -> Any:
+    radians = degrees * (math.pi / 180)
+    return ops.stack([ops.cos(radians), ops.sin(radians)], axis=-1)
 
 
 _VIEWS: Mapping[tuple[str, str], Callable[[_Wish], View]] = {

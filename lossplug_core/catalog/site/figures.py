@@ -7,30 +7,52 @@ by the installed code.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from lossplug_core.bridge import get_loss
 from lossplug_core.catalog.site.moves import Move, example_of, move_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.params import REQUIRED, dump, parameters_of, validate
-from lossplug_core.portrait.curves import Picture, picture_of
-from lossplug_core.portrait.views import NoPictureError, check_drawable, view_of
+from lossplug_core.portrait.curves import Array, Picture
+from lossplug_core.portrait.several import Subject, pictures_of
+from lossplug_core.portrait.views import NoPictureError, View, check_drawable, view_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["figure_of"]
+__all__ = ["TARGET", "Option", "figure_of", "figure_with"]
 
-_POINTS, _POINTS_ALONE = 81, 49
-"""At how many points: fewer where each is a batch of its own, which takes long."""
+TARGET = 1.0
+"""The target of losses of real values: some are not defined for a target of 0."""
 
-_MOST_ALONE = 12
-"""How many pictures there are of a loss of which each takes long."""
+_POINTS, _POINTS_ALONE = 81, 61
+"""At how many points: fewer where each is a batch of its own. 61 are 3 degrees from each other."""
+
+_FEW = 3
+"""To how many values a size is moved that backends begin anew for, where that takes long."""
 
 _DIGITS, _UNSEEN = 4, 1e-6
-_TARGET = 1.0
-"""The target of losses of real values: some are not defined for a target of 0."""
+_SAME = 1e-5
+"""How much of a curve's largest number is no difference, but another order of operations."""
+
+
+class Option(NamedTuple):
+    """One value of what can be moved.
+
+    Attributes:
+        name: What is moved.
+        is_number: Whether its values have an order.
+        text: The value, as one writes it in Python.
+        setting: All parameters with it.
+        is_start: Whether it is the value that it has.
+    """
+
+    name: str
+    is_number: bool
+    text: str
+    setting: Mapping[str, Any]
+    is_start: bool
 
 
 def figure_of(
@@ -44,8 +66,7 @@ def figure_of(
         convention: A convention of the loss, whose parameters replace the defaults.
 
     Returns:
-        The axis, its points, the curves, and for each parameter the curves with other values; all
-        numbers with four digits, and None for those that are not finite.
+        What `figure_with` returns, and which parameters have an example for their value.
 
     Raises:
         LossplugError: There is no picture of it.
@@ -56,22 +77,60 @@ def figure_of(
     if "from_logits" in parameters_of(spec) and "from_logits" not in given:
         wanted["from_logits"] = True
     setting = validate(spec, wanted, convention=convention)
-    picture = _picture(spec, setting)
+    subject = Subject(
+        spec.id,
+        lambda parameters: get_loss(spec.id, reduction=None, **parameters),
+        lambda parameters: view_of(spec, parameters, TARGET),
+    )
+    possible = _possible(spec, setting)
+    moves = _computed(possible, setting, subject.view(setting))
+    return {
+        **figure_with(subject, setting, [*_options(spec, setting, moves)]),
+        "fixed": {name: _text(spec, name, value) for name, value in setting.items()},
+        "examples": sorted(examples),
+        "not_moved": [m.name for m in possible if m.name not in {move.name for move in moves}],
+    }
+
+
+def figure_with(
+    subject: Subject, setting: Mapping[str, Any], options: Sequence[Option]
+) -> dict[str, Any]:
+    """What a page needs to draw a loss, with each of its parameters moved.
+
+    Args:
+        subject: The loss.
+        setting: Its parameters.
+        options: What they can be moved to, those of one parameter in a row.
+
+    Returns:
+        The axis, its points, the curves, and for each parameter the curves with other values; all
+        numbers with four digits, and None for those that are not finite.
+
+    Raises:
+        LossplugError: There is no picture of it.
+    """
+    others = [option for option in options if not option.is_start]
+    points = _POINTS_ALONE if subject.view(setting).alone else _POINTS
+    found = pictures_of(subject, [setting, *(option.setting for option in others)], points)
+    picture = found[0]
+    if isinstance(picture, LossplugError):
+        raise picture
     curves = _numbers(picture)
     if not any(value is not None for curve in curves for value in curve["loss"]):
-        raise NoPictureError(f"{spec.id!r} has no finite value over {picture.view.axis}.")
-    moves = [*_moves(spec, setting, picture, curves)]
+        raise NoPictureError(f"{subject.name!r} has no finite value over {picture.view.axis}.")
+    drawn = {id(option): other for option, other in zip(others, found[1:], strict=True)}
+    moves = [*_moves(options, lambda option: drawn.get(id(option), picture), picture)]
     return {
         "axis": picture.view.axis,
         "unit": picture.view.unit,
         "cases": [curve.label for curve in picture.curves],
         "at": [_short(x) for x in picture.curves[0].at],
         "curves": curves,
-        "fixed": _texts(spec, setting),
-        "examples": sorted(examples),
+        "fixed": {},
+        "examples": [],
         "moves": [move for move in moves if "values" in move],
         "without_effect": [move["name"] for move in moves if "values" not in move],
-        "not_moved": _not_moved(spec, setting),
+        "not_moved": [],
     }
 
 
@@ -82,26 +141,18 @@ def _examples(spec: LossSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not REQUIRED}
 
 
-def _picture(spec: LossSpec, setting: Mapping[str, Any]) -> Picture:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            return picture_of(spec, None, [setting], target=_TARGET, points=_points(spec, setting))
-        except LossplugError:
-            raise
-        except Exception as error:  # what a loss does with numbers is its own business
-            raise NoPictureError(
-                f"{spec.id!r} failed on the numbers of its picture: {type(error).__name__}: {error}"
-            ) from error
-
-
-def _points(spec: LossSpec, setting: Mapping[str, Any]) -> int:
-    return _POINTS_ALONE if _takes_long(spec, setting) else _POINTS
-
-
-def _takes_long(spec: LossSpec, setting: Mapping[str, Any]) -> bool:
-    """Whether each point of a picture is a batch of its own."""
-    return any(case.alone for case in view_of(spec, setting, _TARGET).cases)
+def _options(spec: LossSpec, setting: Mapping[str, Any], moves: Iterable[Move]) -> Iterator[Option]:
+    """All values that the loss accepts."""
+    for move in moves:
+        name = move.name
+        for value in move.values:
+            try:
+                moved = validate(spec, {**setting, name: value})
+            except LossplugError:
+                continue
+            text = repr(value) if isinstance(value, str) else _text(spec, name, value)
+            is_start = moved[name] == setting[name]
+            yield Option(name, move.is_number, text, moved, is_start)
 
 
 def _possible(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
@@ -114,63 +165,64 @@ def _possible(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
     return [move for move in moves if move is not None]
 
 
-def _computed(spec: LossSpec, setting: Mapping[str, Any]) -> list[Move]:
-    """What is moved: where pictures take long numbers only, and to fewer values."""
-    moves = _possible(spec, setting)
-    if not _takes_long(spec, setting):
-        return moves
-    numbers = [move for move in moves if move.is_number]
-    most = max(_MOST_ALONE // max(len(numbers), 1), 3)
-    # An integer is a size, for which a backend compiles all anew.
+def _computed(moves: Iterable[Move], setting: Mapping[str, Any], view: View) -> list[Move]:
+    """What is moved: where each beginning takes long numbers only, and sizes to a few values."""
+    if not view.alone:
+        return [*moves]
     return [
-        move.thinned(setting[move.name], 3 if isinstance(setting[move.name], int) else most)
-        for move in numbers
+        move.thinned(setting[move.name], _FEW) if isinstance(setting[move.name], int) else move
+        for move in moves
+        if move.is_number
     ]
 
 
-def _not_moved(spec: LossSpec, setting: Mapping[str, Any]) -> list[str]:
-    computed = {move.name for move in _computed(spec, setting)}
-    return [move.name for move in _possible(spec, setting) if move.name not in computed]
-
-
 def _moves(
-    spec: LossSpec, setting: Mapping[str, Any], picture: Picture, curves: Sequence[Any]
+    options: Sequence[Option],
+    drawn: Callable[[Option], Picture | LossplugError],
+    picture: Picture,
 ) -> Iterator[dict[str, Any]]:
     """Each parameter that can move; without values if the curves stay as they are."""
-    for move in _computed(spec, setting):
-        name = move.name
-        positions = [*_positions(spec, setting, move, picture)]
-        others = [position["curves"] for position in positions]
-        if not others:
+    for name in dict.fromkeys(option.name for option in options):
+        usable = [
+            (option, other)
+            for option in options
+            if option.name == name and _fits(other := drawn(option), picture)
+        ]
+        if not usable:
             continue
-        if all(other == curves for other in others):
+        if all(_same(other, picture) for _, other in usable):
             yield {"name": name}
             continue
         yield {
             "name": name,
-            "number": move.is_number,
-            "values": [position["text"] for position in positions],
-            "start": next(i for i, position in enumerate(positions) if position["is_start"]),
-            "curves": others,
+            "number": usable[0][0].is_number,
+            "values": [option.text for option, _ in usable],
+            "start": next(i for i, (option, _) in enumerate(usable) if option.is_start),
+            "curves": [_numbers(other) for _, other in usable],
         }
 
 
-def _positions(
-    spec: LossSpec, setting: Mapping[str, Any], move: Move, picture: Picture
-) -> Iterator[dict[str, Any]]:
-    """The curves for each value that the loss accepts, and that leaves the axis what it is."""
-    for value in move.values:
-        try:
-            moved = validate(spec, {**setting, move.name: value})
-            other = _picture(spec, moved)
-        except LossplugError:
-            continue
-        if other.view.axis == picture.view.axis and len(other.curves) == len(picture.curves):
-            yield {
-                "text": repr(value) if isinstance(value, str) else _text(spec, move.name, value),
-                "curves": _numbers(other),
-                "is_start": moved[move.name] == setting[move.name],
-            }
+def _fits(other: Picture | LossplugError, picture: Picture) -> TypeGuard[Picture]:
+    """Whether a picture leaves the axis what it is."""
+    if isinstance(other, LossplugError):
+        return False
+    same_axis = other.view.axis == picture.view.axis
+    return same_axis and len(other.curves) == len(picture.curves)
+
+
+def _same(other: Picture, picture: Picture) -> bool:
+    pairs = [
+        pair
+        for one, two in zip(other.curves, picture.curves, strict=True)
+        for pair in ((one.loss, two.loss), (one.gradient, two.gradient))
+    ]
+    return all(_close(one, two) for one, two in pairs)
+
+
+def _close(one: Array, two: Array) -> bool:
+    finite = np.abs(two[np.isfinite(two)])
+    least = _SAME * float(finite.max(initial=0.0))
+    return bool(np.allclose(one, two, rtol=_SAME, atol=least, equal_nan=True))
 
 
 def _numbers(picture: Picture) -> list[dict[str, list[float | None]]]:
@@ -194,10 +246,6 @@ def _short(number: Any) -> float | None:
         return None
     rounded = float(f"{number:.{_DIGITS}g}")
     return int(rounded) if rounded == int(rounded) and abs(rounded) < 1e9 else rounded
-
-
-def _texts(spec: LossSpec, setting: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _text(spec, name, value) for name, value in setting.items()}
 
 
 def _text(spec: LossSpec, name: str, value: Any) -> str:
