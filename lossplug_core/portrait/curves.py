@@ -11,8 +11,9 @@ import numpy as np
 from lossplug_core.bridge import get_loss
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
+from lossplug_core.portrait.cases import Array, View
 from lossplug_core.portrait.sketch import Sketch
-from lossplug_core.portrait.views import Array, View, view_of
+from lossplug_core.portrait.views import view_of
 from lossplug_core.spec import LossSpec
 
 __all__ = ["Array", "Curve", "Picture", "picture_of"]

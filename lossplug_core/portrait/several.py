@@ -17,9 +17,10 @@ import numpy as np
 from lossplug_core.bridge.tracing import CALLS_OF_A_TRACE
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
+from lossplug_core.portrait.cases import View
 from lossplug_core.portrait.curves import Curve, Picture
 from lossplug_core.portrait.sketch import Sketch
-from lossplug_core.portrait.views import NoPictureError, View
+from lossplug_core.portrait.views import NoPictureError
 from lossplug_core.schedules import Adjustable
 
 __all__ = ["Subject", "pictures_of"]

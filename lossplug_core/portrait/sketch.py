@@ -11,7 +11,7 @@ from keras import ops
 from lossplug_core.bridge.autodiff import value_and_gradient
 from lossplug_core.bridge.phase import in_phase
 from lossplug_core.bridge.tracing import Traced
-from lossplug_core.portrait.views import Array, Case, View
+from lossplug_core.portrait.cases import Array, Case, View
 
 __all__ = ["Sketch"]
 

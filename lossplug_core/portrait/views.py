@@ -16,12 +16,11 @@ from lossplug_core import ops
 from lossplug_core.errors import LossplugError
 from lossplug_core.networks import is_network
 from lossplug_core.params import parameters_of
+from lossplug_core.portrait.cases import Array, Case, View
 from lossplug_core.portrait.weights import weights_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["Array", "Case", "NoPictureError", "View", "check_drawable", "view_of"]
-
-Array = np.ndarray[Any, Any]
+__all__ = ["NoPictureError", "check_drawable", "view_of", "view_of_all"]
 
 _NEGATIVE, _POSITIVE = 90.0, 30.0
 """Where the samples that stay are on the circle, in degrees from the anchor."""
@@ -32,46 +31,6 @@ _STAY, _STAY_PROBABLE = (2.0, 0.0, 0.5, -2.0), (0.8, 0.5, 0.6, 0.2)
 
 class NoPictureError(LossplugError, ValueError):
     """A loss of this kind cannot be drawn, whatever its parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One curve of a view: predictions on a line, which the numbers of the axis go along.
-
-    Attributes:
-        label: What it shows.
-        y_true: The target of one batch: one sample, or those that are compared.
-        start: The prediction for it, where the axis is 0.
-        slope: How much it changes where the axis goes on by 1.
-    """
-
-    label: str
-    y_true: Array
-    start: Array
-    slope: Array
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How a loss is drawn.
-
-    Attributes:
-        axis: What runs along the axis.
-        unit: The name of that in a derivative.
-        span: From where to where, unless the user says so.
-        cases: The curves.
-        alone: Whether each number makes a batch of its own, of whose values the first counts.
-        mean: Whether of such a batch the mean counts.
-        through: What makes predictions of the points on the line, if they are not they.
-    """
-
-    axis: str
-    unit: str
-    span: tuple[float, float]
-    cases: tuple[Case, ...]
-    alone: bool = False
-    mean: bool = False
-    through: Callable[[Any], Any] | None = None
 
 
 def check_drawable(spec: LossSpec) -> None:
@@ -113,14 +72,41 @@ def view_of(spec: LossSpec, parameters: Mapping[str, Any], target: float) -> Vie
     Raises:
         NoPictureError: A loss of such forms cannot be drawn.
     """
+    return view_of_all([(spec, parameters)], target)
+
+
+def view_of_all(losses: Sequence[tuple[LossSpec, Mapping[str, Any]]], target: float) -> View:
+    """The view over which several losses can be drawn.
+
+    Args:
+        losses: Each with its parameters.
+        target: The target, for losses of values.
+
+    Raises:
+        NoPictureError: One of them cannot be drawn, or they take different things.
+    """
+    forms = [_forms(spec, parameters) for spec, parameters in losses]
+    form = next((form for form in forms[0] if all(form in others for others in forms)), None)
+    if form is None:
+        each = [
+            f"{spec.id!r} takes {' or '.join(' and '.join(form) for form in own)}"
+            for (spec, _), own in zip(losses, forms, strict=True)
+        ]
+        raise NoPictureError(f"There is nothing to draw all parts over: {'; '.join(each)}.")
+    given = [value for _, parameters in losses for value in parameters.values()]
+    per_class = [len(value) for value in given if isinstance(value, (tuple, list))]
+    compares = any(spec.compares(parameters) for spec, parameters in losses)
+    return _VIEWS[form](_Wish(*form, max(per_class, default=None), target, compares))
+
+
+def _forms(spec: LossSpec, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The targets and predictions that it takes and that have a view, what is preferred first."""
     predictions = spec.y_pred
     if "from_logits" in parameters:
         predictions = ("logits" if parameters["from_logits"] else "probabilities",)
-    per_class = [len(value) for value in parameters.values() if isinstance(value, (tuple, list))]
-    for form in ((y_true, y_pred) for y_pred in predictions for y_true in spec.y_true):
-        if form in _VIEWS:
-            compares = spec.compares(parameters)
-            return _VIEWS[form](_Wish(*form, max(per_class, default=None), target, compares))
+    forms = [(y_true, y_pred) for y_pred in predictions for y_true in spec.y_true]
+    if found := [form for form in forms if form in _VIEWS]:
+        return found
     raise _no_view(spec, predictions)
 
 

@@ -322,7 +322,6 @@ def test_a_parameter_without_a_default_has_an_example(built) -> None:
         ("losses/acme/fails", "failed on the numbers of its picture: RuntimeError"),
         ("losses/acme/formless", "There is no picture for losses of the kind"),
         ("losses/acme/gone", "No module named 'nothing_of_this_name'"),
-        ("presets/both", "It is a combination of losses."),
         ("presets/missing", "'acme/nothing'"),
         ("presets/wrong", "scale"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from lossplug_core.catalog.references import names_in
 from lossplug_core.catalog.site.benchmarks import Timing
 from lossplug_core.catalog.site.conformance import Conformance
 from lossplug_core.catalog.site.figures import figure_of
+from lossplug_core.catalog.site.sums import figure_of_sum
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
 from lossplug_core.migration import fate, instead
@@ -25,7 +26,6 @@ from lossplug_core.registry import Registry
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue, NamedPreset
     from lossplug_core.discovery import Entry
-    from lossplug_core.spec import LossSpec
 
 __all__ = ["Item", "items"]
 
@@ -131,7 +131,7 @@ def _loss(entry: Entry, registry: Registry) -> Item:
     except LossplugError as error:
         why = "It cannot be loaded."
         return Item("loss", entry.id, path, why, plugin, problem=str(error), why_no_figure=why)
-    figure, why = _figure(spec, {}, None)
+    figure, why = _figure(lambda: figure_of(spec, {}))
     gone = spec.deprecated
     return Item(
         "loss",
@@ -166,12 +166,12 @@ def _preset(named: NamedPreset, registry: Registry, catalogue: Catalogue) -> Ite
         lead = registry.lead(named.name)
         if lead is None:
             raise LossplugError("It is not in force.", fix="lossplug catalog check")
-        _try(named.name)
+        loss = _built(named.name)
         between = tuple(preset.name for preset in lead.presets[1:])
         if not isinstance(lead.loss, str):
             parts = tuple(dict.fromkeys(names_in(lead.loss)))
-            why = "It is a combination of losses. Their pages show the curves of each."
-            return Item(**common, leads_to=(*between, *parts), why_no_figure=why)
+            figure, why = _figure(lambda: figure_of_sum(loss))
+            return Item(**common, leads_to=(*between, *parts), figure=figure, why_no_figure=why)
         return _of_one_loss(common, lead, registry, between)
     except LossplugError as error:
         why = "It cannot be built."
@@ -183,7 +183,8 @@ def _of_one_loss(
 ) -> Item:
     spec = registry.find(str(lead.loss))
     given = {name: value for name, value in lead.arguments.items() if name not in _OPTIONS}
-    figure, why = _figure(spec, given, lead.arguments.get("convention"))
+    convention = lead.arguments.get("convention")
+    figure, why = _figure(lambda: figure_of(spec, given, convention=convention))
     return Item(
         **common,
         plugin=str(spec.provider or ""),
@@ -195,21 +196,19 @@ def _of_one_loss(
     )
 
 
-def _figure(
-    spec: LossSpec, given: Mapping[str, Any], convention: str | None
-) -> tuple[dict[str, Any] | None, str]:
+def _figure(draw: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any] | None, str]:
     """The numbers of a picture, or why there is none."""
     try:
-        return figure_of(spec, given, convention=convention), ""
+        return draw(), ""
     except LossplugError as error:
         return None, str(error)
 
 
-def _try(name: str) -> None:
-    """Build a preset: what is wrong with it, its parts included, is raised."""
+def _built(name: str) -> Any:
+    """A preset's loss: what is wrong with it, its parts included, is raised."""
     with warnings.catch_warnings(), unobserved():
         warnings.simplefilter("ignore")
-        get_loss(name)
+        return get_loss(name)
 
 
 def _deprecation(named: NamedPreset) -> str:

@@ -14,7 +14,7 @@
 
   function snippet(figure, moved) {
     const given = { ...figure.call.given };
-    if (moved) given[moved[0]] = moved[1];
+    if (moved && !figure.of_parts) given[moved[0]] = moved[1];
     const texts = Object.entries(given).map(([key, text]) => `${key}=${text}`);
     return [figure.call.name, ...texts].join(", ");
   }
@@ -23,6 +23,9 @@
     const said = [];
     if (figure.moves.length > 1) {
       said.push("One parameter moves at a time: the others go back to where they were.");
+    }
+    if (figure.of_parts && figure.moves.length) {
+      said.push("The weights belong to the preset: they are set in its catalogue.");
     }
     if (figure.examples.length) {
       const texts = figure.examples.map((key) => `${key}=${figure.fixed[key]}`);
