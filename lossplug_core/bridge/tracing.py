@@ -61,7 +61,7 @@ def _jax(function: Callable[..., Any], given: list[Any]) -> Callable[..., tuple[
         (_, values), gradient = jax.value_and_grad(total, has_aux=True)(*given)
         return values, gradient
 
-    return jax.jit(run).lower(*given).compile(_IN_HASTE)  # type: ignore[no-any-return]
+    return jax.jit(run).lower(*given).compile(compiler_options=_IN_HASTE)  # type: ignore[no-any-return]
 
 
 def _tensorflow(function: Callable[..., Any], given: list[Any]) -> Callable[..., tuple[Any, Any]]:

@@ -44,9 +44,9 @@ def figure_of_sum(loss: CombinedLoss) -> dict[str, Any]:
         parts = [p._replace(weight=parameters.get(_name(p.name), p.weight)) for p in loss.parts]
         return CombinedLoss(parts, name=loss.name)
 
-    figure = figure_with(
-        Subject("The combination", build, lambda _: view), weights, [*_options(weights)]
-    )
+    name = loss.name if loss.preset is None else loss.preset.name
+    subject = Subject(name, build, lambda _: view)
+    figure = figure_with(subject, weights, [*_options(weights)])
     fixed = {name: repr(weight) for name, weight in weights.items()}
     return {**figure, "fixed": fixed, "of_parts": True}
 
