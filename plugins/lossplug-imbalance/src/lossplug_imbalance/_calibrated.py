@@ -1,4 +1,4 @@
-"""Which map undoes which loss. One row a loss; a loss that has none is not undone."""
+"""Which map turns the predictions of which loss back. One row a loss; without one there is none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy as np
 
 from lossplug_core import DataError, ops
 from lossplug_imbalance._balance import class_weights
+from lossplug_imbalance._inverses import (
+    categorical_focal_probabilities,
+    focal_probabilities,
+    undo_binary_weights,
+    undo_class_weights,
+)
 from lossplug_imbalance._links import (
     Array,
     array,
@@ -22,21 +28,43 @@ from lossplug_imbalance._links import (
     sigmoid,
     softmax,
 )
-from lossplug_imbalance.calibration import (
-    categorical_focal_probabilities,
-    focal_probabilities,
-    undo_binary_weights,
-    undo_class_weights,
-)
 
-__all__ = ["undo"]
+__all__ = ["calibrated"]
 
 Parameters = Mapping[str, Any]
 Map = Callable[[Any, Parameters], Array]
 
 
-def undo(loss: Any, y_pred: Any) -> Array:
-    """The probabilities that a prediction means if this loss was trained with."""
+def calibrated(loss: Any, y_pred: Any) -> Array:
+    r"""The probabilities that a prediction means, if the model was trained with this loss.
+
+    It reads the parameters of the loss and applies the function that undoes it.
+    Parameters that change during training count as they are now: of a loss that has been trained
+    with, as at the end.
+
+    The classes are as frequent as in training, also where the loss made the model forget it, as
+    `logit_adjusted` does; `correct_prior` changes that. `focal`, `poly1_focal`, `ldam`,
+    `asymmetric` and the weighted crossentropies have maps, as have those of logit adjustment, of
+    label smoothing, and Keras's crossentropies. Losses that compare samples, such as
+    `pairwise_auc`, say nothing of probabilities.
+
+    Args:
+        loss: What `get_loss` gave, or a crossentropy of Keras.
+        y_pred: What the model predicts, as the loss takes it: logits if its `from_logits` is true,
+            else probabilities. A tensor or an array.
+
+    Returns:
+        Probabilities of the shape of `y_pred`.
+
+    Raises:
+        DataError: No function is known that undoes this loss.
+
+    Example:
+        >>> from lossplug_core import get_loss
+        >>> loss = get_loss("weighted_binary_crossentropy", positive_weight=9.0)
+        >>> calibrated(loss, [0.5, 0.9]).round(4).tolist()
+        [0.1, 0.5]
+    """
     name, parameters = _described(loss)
     if name not in _MAPS:
         raise _unknown(name, loss)
