@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lossplug_core.cli._output import json_option, print_json, saved_json
+from lossplug_core.cli._progress import with_bar
 
 if TYPE_CHECKING:
     from lossplug_core.cli.catalog._models import Found, Loss, Model
@@ -57,23 +58,12 @@ def command(ctx: click.Context, models: tuple[Path, ...], jobs: int, as_json: bo
     ctx.exit(1 if any(map(_is_wrong, rows)) else 0)
 
 
-def _rows(found: Sequence[Found], jobs: int) -> Iterator[Model]:
-    """A row for each file, with a bar that tells how far it is."""
-    from rich.console import Console
-    from rich.progress import track
-
+def _rows(found: Sequence[Found], jobs: int) -> Iterable[Model]:
+    """A row for each file."""
     from lossplug_core._app import catalogue
     from lossplug_core.cli.catalog._models import audited
 
-    console = Console(stderr=True)
-    yield from track(
-        audited(found, catalogue(), jobs),
-        "reading",
-        total=len(found),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    return with_bar(audited(found, catalogue(), jobs), "reading", len(found))
 
 
 def _is_wrong(model: Model) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lossplug_core.cli._output import json_option, print_json, printable
+from lossplug_core.cli._progress import with_bar
 from lossplug_core.errors import LossplugError
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ def command(
         f"lossplug-core {version_of('lossplug-core')} and Keras {keras.__version__} "
         f"on {keras.backend.backend()}"
     )
-    pages = build(registry, presets, made_with, evidence=evidence, progress=_told)
+    count = len(presets.presets) + len(registry.entries())
+
+    def progress(items: Iterable[Item]) -> Iterator[Item]:
+        return _told(with_bar(items, "computing", count))
+
+    pages = build(registry, presets, made_with, evidence=evidence, progress=progress)
     try:
         written = write(out, pages)
     except OSError as error:
