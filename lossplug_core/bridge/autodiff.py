@@ -8,7 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["value_and_gradient"]
+__all__ = ["Run", "differentiated", "value_and_gradient"]
+
+Run = Callable[..., tuple[Any, Any]]
+"""What gives values and a gradient."""
 
 
 def value_and_gradient(
@@ -28,50 +31,79 @@ def value_and_gradient(
         >>> value_and_gradient(lambda x: x**2, [1.0, 3.0])
         (array([1., 9.], dtype=float32), array([2., 6.], dtype=float32))
     """
-    y_pred = keras.ops.convert_to_tensor(y_pred)
-    values, gradient = _BACKENDS[keras.backend.backend()](function, y_pred, jit)
+    run = differentiated(function)
+    if jit:
+        run = _COMPILED[keras.backend.backend()](run)
+    values, gradient = run(keras.ops.convert_to_tensor(y_pred))
     return keras.ops.convert_to_numpy(values), keras.ops.convert_to_numpy(gradient)
 
 
-def _tensorflow(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple[Any, Any]:
+def differentiated(function: Callable[..., Any]) -> Run:
+    """What gives the values of a function, and the gradient of their sum by its first argument.
+
+    Args:
+        function: From tensors to a tensor of any shape.
+    """
+    return _DIFFERENTIATED[keras.backend.backend()](function)
+
+
+def _tensorflow(function: Callable[..., Any]) -> Run:
     import tensorflow as tf
 
-    def run(y_pred: Any) -> tuple[Any, Any]:
+    def run(x: Any, *others: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            tape.watch(y_pred)
-            values = function(y_pred)
-        return values, tape.gradient(
-            values, y_pred, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+            tape.watch(x)
+            values = function(x, *others)
+        zero = tf.UnconnectedGradients.ZERO
+        return values, tape.gradient(values, x, unconnected_gradients=zero)
 
-    if jit:
-        # As Keras does in its training step: Python that looks at a tensor is not rewritten.
-        run = tf.function(run, jit_compile=True, autograph=False)
-    return run(y_pred)
+    return run
 
 
-def _jax(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple[Any, Any]:
+def _jax(function: Callable[..., Any]) -> Run:
     import jax
 
-    def total(y_pred: Any) -> tuple[Any, Any]:
-        values = function(y_pred)
+    def total(*given: Any) -> tuple[Any, Any]:
+        values = function(*given)
         return values.sum(), values
 
-    run = jax.value_and_grad(total, has_aux=True)
-    (_, values), gradient = (jax.jit(run) if jit else run)(y_pred)
-    return values, gradient
+    def run(*given: Any) -> tuple[Any, Any]:
+        (_, values), gradient = jax.value_and_grad(total, has_aux=True)(*given)
+        return values, gradient
+
+    return run
 
 
-def _torch(function: Callable[[Any], Any], y_pred: Any, jit: bool) -> tuple[Any, Any]:
+def _torch(function: Callable[..., Any]) -> Run:
     import torch
 
-    del jit
-    y_pred = y_pred.detach().requires_grad_(True)
-    values = function(y_pred)
-    if not values.requires_grad:
-        return values, torch.zeros_like(y_pred)
-    (gradient,) = torch.autograd.grad(values.sum(), y_pred, allow_unused=True)
-    return values, torch.zeros_like(y_pred) if gradient is None else gradient
+    def run(x: Any, *others: Any) -> tuple[Any, Any]:
+        x = x.detach().requires_grad_(True)
+        values = function(x, *others)
+        if not values.requires_grad:
+            return values, torch.zeros_like(x)
+        (gradient,) = torch.autograd.grad(values.sum(), x, allow_unused=True)
+        return values, torch.zeros_like(x) if gradient is None else gradient
+
+    return run
 
 
-_BACKENDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+def _tensorflow_compiled(run: Run) -> Run:
+    import tensorflow as tf
+
+    # As Keras does in its training step: Python that looks at a tensor is not rewritten.
+    return tf.function(run, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
+
+
+def _jax_compiled(run: Run) -> Run:
+    import jax
+
+    return jax.jit(run)  # type: ignore[no-any-return]
+
+
+_DIFFERENTIATED = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+_COMPILED: dict[str, Callable[[Run], Run]] = {
+    "tensorflow": _tensorflow_compiled,
+    "jax": _jax_compiled,
+    "torch": lambda run: run,
+}

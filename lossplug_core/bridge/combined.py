@@ -69,9 +69,7 @@ class CombinedLoss(StatefulLoss):
         self.weighting = weighting_of(weighting)
         own = self.weighting.weights(len(self.parts)) if self.weighting else {}
         self._over_classes = [_over_classes(part.loss) for part in self.parts]
-        self.own(
-            own, {f"{p.name}_weight": p.weight for p in parts if isinstance(p.weight, Schedule)}
-        )
+        self.own(own, {p.weight_name: p.weight for p in parts if isinstance(p.weight, Schedule)})
         if preset is not None:
             announcing.combined(preset)
         self._means: list[keras.metrics.Metric] = []
@@ -116,7 +114,7 @@ class CombinedLoss(StatefulLoss):
             for metric in part.loss.track(f"{prefix}{part.name}_")
         ]
         learned = self.parts if self.weighting else ()
-        self._learned = [Latest(name=f"{prefix}{part.name}_weight") for part in learned]
+        self._learned = [Latest(name=f"{prefix}{part.weight_name}") for part in learned]
         changing = [] if self.weighting else super().track(prefix)
         return [*self._means, *inner, *self._learned, *changing]
 
@@ -201,7 +199,7 @@ class CombinedLoss(StatefulLoss):
 
     def _weight(self, part: Part) -> Any:
         if isinstance(part.weight, Schedule):
-            return self._now(f"{part.name}_weight", part.weight)
+            return self._now(part.weight_name, part.weight)
         return part.weight
 
     def _balanced(self, weighted: Sequence[Any]) -> Weighted:

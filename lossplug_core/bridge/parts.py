@@ -32,6 +32,11 @@ class Part(NamedTuple):
     weight: float | Schedule = 1.0
     output: str | None = None
 
+    @property
+    def weight_name(self) -> str:
+        """What its weight is called in the logs, and where it is set."""
+        return f"{self.name}_weight"
+
 
 def read_parts(parts: Any) -> list[Part]:
     """Parts with a name each, from a dict or a list of them.

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.bridge.autodiff import Run, differentiated
 
 __all__ = ["CALLS_OF_A_TRACE", "Traced"]
 
@@ -37,51 +37,31 @@ class Traced:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._ready: Callable[..., tuple[Any, Any]] | None = None
+        self._run = differentiated(function)
+        self._ready: Run | None = None
 
     def __call__(self, x: Any, *others: Any) -> tuple[np.ndarray, np.ndarray]:
         """The values, and the gradient of their sum by the first argument, as NumPy arrays."""
         given = [keras.ops.convert_to_tensor(one) for one in (x, *others)]
         if self._ready is None:
-            trace = _TRACED.get(keras.backend.backend(), _untraced)
-            self._ready = trace(self._function, given)
+            trace = _TRACED.get(keras.backend.backend())
+            self._ready = self._run if trace is None else trace(self._run, given)
         values, gradient = self._ready(*given)
         return keras.ops.convert_to_numpy(values), keras.ops.convert_to_numpy(gradient)
 
 
-def _jax(function: Callable[..., Any], given: list[Any]) -> Callable[..., tuple[Any, Any]]:
+def _jax(run: Run, given: list[Any]) -> Run:
     import jax
-
-    def total(*given: Any) -> tuple[Any, Any]:
-        values = function(*given)
-        return values.sum(), values
-
-    def run(*given: Any) -> tuple[Any, Any]:
-        (_, values), gradient = jax.value_and_grad(total, has_aux=True)(*given)
-        return values, gradient
 
     return jax.jit(run).lower(*given).compile(compiler_options=_IN_HASTE)  # type: ignore[no-any-return]
 
 
-def _tensorflow(function: Callable[..., Any], given: list[Any]) -> Callable[..., tuple[Any, Any]]:
+def _tensorflow(run: Run, given: list[Any]) -> Run:
     import tensorflow as tf
-
-    def run(x: Any, *others: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values = function(x, *others)
-        zero = tf.UnconnectedGradients.ZERO
-        return values, tape.gradient(values, x, unconnected_gradients=zero)
 
     # As Keras does in its training step: Python that looks at a tensor is not rewritten.
     traced = tf.function(run, autograph=False)
     return traced.get_concrete_function(*given)  # type: ignore[no-any-return]
-
-
-def _untraced(function: Callable[..., Any], given: list[Any]) -> Callable[..., tuple[Any, Any]]:
-    del given
-    return lambda x, *others: value_and_gradient(lambda x: function(x, *others), x)
 
 
 _TRACED = {"jax": _jax, "tensorflow": _tensorflow}

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from lossplug_core.catalog.model import Preset
     from lossplug_core.spec import Provider
 
-__all__ = ["NAME", "Catalogue", "NamedPreset", "activate", "alone", "layers", "within"]
+__all__ = [
+    "NAME",
+    "Catalogue",
+    "NamedPreset",
+    "activate",
+    "alone",
+    "layers",
+    "named_files",
+    "within",
+]
 
 NAME = "the catalogue"
 """What the catalogue is called among the hook plugins."""
@@ -245,22 +254,26 @@ def _own_layers(folder: Path | None = None) -> Iterator[Layer]:
     if text is not None and text.strip().casefold() in _OFF:
         return
     seen: list[Path] = []
-    for word in (text or "").split(os.pathsep):
-        if word.strip():
-            path = Path(word.strip()).expanduser()
-            if not path.is_file():
-                raise CatalogError(
-                    f"{VARIABLE} names a catalogue that is not there.",
-                    expected="paths of files, separated by " + repr(os.pathsep),
-                    received=str(path),
-                    path=str(path),
-                    line=None,
-                )
-            seen.append(path)
-            yield read(path)
+    for path in named_files():
+        if not path.is_file():
+            raise CatalogError(
+                f"{VARIABLE} names a catalogue that is not there.",
+                expected="paths of files, separated by " + repr(os.pathsep),
+                received=str(path),
+                path=str(path),
+                line=None,
+            )
+        seen.append(path)
+        yield read(path)
     project = _project_file(folder)
     if project is not None and not any(_is_same(project, path) for path in seen):
         yield read(project)
+
+
+def named_files() -> list[Path]:
+    """The files that `LOSSPLUG_CATALOG` names, whether they are there or not."""
+    words = map(str.strip, os.environ.get(VARIABLE, "").split(os.pathsep))
+    return [Path(word).expanduser() for word in words if word]
 
 
 def _project_file(folder: Path | None) -> Path | None:

@@ -15,7 +15,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
-from lossplug_core.portrait.curves import Array, Picture
+from lossplug_core.portrait.cases import Array
+from lossplug_core.portrait.curves import Picture
 
 __all__ = ["draw"]
 

@@ -16,7 +16,7 @@ from lossplug_core.portrait.sketch import Sketch
 from lossplug_core.portrait.views import view_of
 from lossplug_core.spec import LossSpec
 
-__all__ = ["Array", "Curve", "Picture", "picture_of"]
+__all__ = ["Curve", "Picture", "curves_of", "picture_of"]
 
 _POINTS, _POINTS_ALONE = 401, 181
 
@@ -114,7 +114,21 @@ def _curves(
     with unobserved():
         loss = get_loss(spec.id, reduction=None, **parameters)
     enough = _POINTS_ALONE if view.alone else _POINTS
-    at = np.linspace(*span, points or enough, dtype="float32")
-    sketch = Sketch(loss, view)
     value = parameters.get(varied or "")
+    return curves_of(Sketch(loss, view), view, span, points or enough, value)
+
+
+def curves_of(
+    sketch: Sketch, view: View, span: tuple[float, float], points: int, value: Any = None
+) -> list[Curve]:
+    """The curves of a loss that is built, one for each case of the view.
+
+    Args:
+        sketch: The loss.
+        view: What it is drawn over.
+        span: From where to where.
+        points: At how many points.
+        value: The value of the parameter that varies.
+    """
+    at = np.linspace(*span, points, dtype="float32")
     return [Curve(case.label, value, at, *sketch.curve(case, at)) for case in view.cases]

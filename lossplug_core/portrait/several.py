@@ -18,7 +18,7 @@ from lossplug_core.bridge.tracing import CALLS_OF_A_TRACE
 from lossplug_core.errors import LossplugError
 from lossplug_core.events import unobserved
 from lossplug_core.portrait.cases import View
-from lossplug_core.portrait.curves import Curve, Picture
+from lossplug_core.portrait.curves import Picture, curves_of
 from lossplug_core.portrait.sketch import Sketch
 from lossplug_core.portrait.views import NoPictureError
 from lossplug_core.schedules import Adjustable
@@ -130,6 +130,4 @@ def _single(
 
 
 def _picture(sketch: Sketch, setting: Mapping[str, Any], view: View, points: int) -> Picture:
-    at = np.linspace(*view.span, points, dtype="float32")
-    curves = [Curve(case.label, None, at, *sketch.curve(case, at)) for case in view.cases]
-    return Picture(view, setting, None, curves)
+    return Picture(view, setting, None, curves_of(sketch, view, view.span, points))

@@ -39,9 +39,8 @@ class Sketch:
         line = case.y_true, case.start, case.slope
         try:
             return value_and_gradient(lambda x: self._values(x, *line), at)
-        except (
-            Exception
-        ):  # not every loss can be vectorised by every backend; this is slow, but sure
+        except Exception:
+            # Not every loss can be vectorised by every backend; this is slow, but sure.
             pairs = [value_and_gradient(lambda x: self._of_one(x, *line), x) for x in at]
             return np.array([value for value, _ in pairs]), np.array([slope for _, slope in pairs])
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lossplug_core.catalog._files import home_of
-from lossplug_core.catalog.active import VARIABLE
+from lossplug_core.catalog.active import named_files
 from lossplug_core.catalog.reading import NAMES
 from lossplug_core.discovery import HOOKS, LOSSES, scan
 
@@ -108,9 +108,7 @@ def _code(module: str, places: Iterable[str]) -> Iterator[str]:
 
 def _catalogues() -> Iterator[str]:
     """Where the catalogues of this process are, or could appear."""
-    for word in os.environ.get(VARIABLE, "").split(os.pathsep):
-        if word.strip():
-            yield str(Path(word.strip()).expanduser().absolute())
+    yield from (str(path.absolute()) for path in named_files())
     here = Path.cwd()
     for folder in (here, *here.parents):
         yield from (str(folder / name) for name in NAMES)

@@ -16,8 +16,8 @@ from lossplug_core.bridge import get_loss
 from lossplug_core.catalog.site.moves import Move, example_of, move_of
 from lossplug_core.errors import LossplugError
 from lossplug_core.params import REQUIRED, dump, parameters_of, validate
-from lossplug_core.portrait.cases import View
-from lossplug_core.portrait.curves import Array, Picture
+from lossplug_core.portrait.cases import Array, View
+from lossplug_core.portrait.curves import Picture
 from lossplug_core.portrait.several import Subject, pictures_of
 from lossplug_core.portrait.views import NoPictureError, check_drawable, view_of
 from lossplug_core.spec import LossSpec

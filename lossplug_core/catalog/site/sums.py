@@ -41,7 +41,7 @@ def figure_of_sum(loss: CombinedLoss) -> dict[str, Any]:
     def build(parameters: Mapping[str, Any]) -> CombinedLoss:
         if parameters == weights:
             return loss
-        parts = [p._replace(weight=parameters.get(_name(p.name), p.weight)) for p in loss.parts]
+        parts = [p._replace(weight=parameters.get(p.weight_name, p.weight)) for p in loss.parts]
         return CombinedLoss(parts, name=loss.name)
 
     name = loss.name if loss.preset is None else loss.preset.name
@@ -53,8 +53,6 @@ def figure_of_sum(loss: CombinedLoss) -> dict[str, Any]:
 
 def _view(loss: CombinedLoss) -> View:
     """What all parts can be drawn over; each number makes a batch, whose mean the loss is."""
-    if loss.weighting is not None:
-        raise NoPictureError("Training finds the weights of its parts.")
     parts = [*_parts(loss)]
     for spec, _ in parts:
         check_drawable(spec)
@@ -66,12 +64,12 @@ def _view(loss: CombinedLoss) -> View:
 
 def _parts(loss: CombinedLoss) -> Iterator[tuple[LossSpec, Mapping[str, Any]]]:
     """The losses in a combination, with their parameters."""
+    if loss.weighting is not None:
+        raise NoPictureError("Training finds the weights of its parts.")
     for part in loss.parts:
         if part.output is not None:
             raise NoPictureError(f"Its parts take several outputs, {part.output!r} among them.")
         if isinstance(part.loss, CombinedLoss):
-            if part.loss.weighting is not None:
-                raise NoPictureError("Training finds the weights of its parts.")
             yield from _parts(part.loss)
         else:
             yield _described(part.loss)
@@ -86,13 +84,9 @@ def _described(loss: keras.losses.Loss) -> tuple[LossSpec, Mapping[str, Any]]:
     return spec, validate(spec, given)
 
 
-def _name(part: str) -> str:
-    return f"{part}_weight"
-
-
 def _weights(loss: CombinedLoss) -> dict[str, float]:
     """The weights that are numbers."""
-    found = {_name(part.name): part.weight for part in loss.parts}
+    found = {part.weight_name: part.weight for part in loss.parts}
     return {name: weight for name, weight in found.items() if not isinstance(weight, Schedule)}
 
 
