@@ -153,6 +153,36 @@ def test_a_broken_plugin_is_that_of_its_models_only(site, audit, models) -> None
     assert "ZeroDivisionError" in document["models"][0]["losses"][0]["problem"]
 
 
+ALONE = """
+import time
+import meter
+
+meter.importing += 1
+time.sleep(0.05)
+assert meter.importing == 1, "another plugin is imported meanwhile"
+meter.importing -= 1
+from lossplug_core import loss
+
+@loss(y_true="values", y_pred="values")
+def one(y_true, y_pred):
+    "A loss."
+    return y_pred
+"""
+
+
+def test_plugins_are_imported_one_at_a_time(site, audit, models) -> None:
+    site.install("lossplug-meter", modules={"meter": "importing = 0"}, entry_points="")
+    for name in ("one", "two", "three", "four"):
+        site.install(
+            f"lossplug-{name}",
+            modules={f"{name}_alone": ALONE},
+            entry_points=f"[lossplug.losses]\none = {name}_alone:one\n",
+        )
+        save(models, f"{name}.keras", plugin_loss(f"{name}/one"))
+    document, _ = audit(models, "--jobs", 4)
+    assert document["counts"]["here"] == 4
+
+
 PRESETS = """
 [presets.fraud-default]
 loss = "fake/sturdy"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -143,6 +144,8 @@ class _Judge:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._known: dict[tuple[SavedLoss, bytes], Verdict] = {}
+        # Plugins are imported, and few modules are written to be imported beside others.
+        self._one_at_a_time = threading.Lock()
 
     def row(self, found: Found) -> Model:
         if found.problem is not None:
@@ -164,10 +167,10 @@ class _Judge:
         try:
             text = json.dumps(saved.parameters, sort_keys=True)
             word = replace(_slim(saved), where=""), hashlib.sha256(text.encode()).digest()
-            verdict = self._known.get(word) or self._judged(saved)
-        except (
-            Exception
-        ) as error:  # the parameters are a stranger's, and what reads them a plugin's
+            with self._one_at_a_time:
+                verdict = self._known.get(word) or self._judged(saved)
+        # The parameters are a stranger's, and what reads them a plugin's.
+        except Exception as error:
             problem = f"It cannot be judged: {type(error).__name__}: {error}"
             return Verdict("missing", problem[:_LONGEST])
         if len(self._known) < _REMEMBERED:
