@@ -6,6 +6,7 @@ unpacked, not what JSON makes of it.
 
 from __future__ import annotations
 
+import encodings.cp437  # noqa: F401  names in zip files need it: threads that read do not import
 import io
 import json
 import re

@@ -175,8 +175,9 @@ class HookCaller:
         """Whether a plugin that implements one of these hooks may change its mind."""
         changing = self._changing.get(hooks)
         if changing is None:
-            names = {name for hook in hooks for name, _ in self._of(hook)}
-            changing = self._changing[hooks] = not names <= self._constant
+            with self._lock:
+                names = {name for hook in hooks for name, _ in self._of(hook)}
+                changing = self._changing[hooks] = not names <= self._constant
         return changing
 
     def has(self, hook: str) -> bool:
@@ -201,22 +202,23 @@ class HookCaller:
         """For each plugin that implements a hook, a caller of that plugin alone."""
         callers = self._callers.get(hook)
         if callers is None:
-            callers = self._callers[hook] = self._one_by_one(hook)
+            # Nobody registers meanwhile, who would then never be asked.
+            with self._lock:
+                callers = self._callers[hook] = self._one_by_one(hook)
         return callers
 
     def _one_by_one(self, hook: str) -> list[tuple[str, Callable[..., list[Any]]]]:
-        with self._lock:
-            plugins = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
-            everyone = self.manager.get_plugins()
-            return [
-                (
-                    self.manager.get_name(plugin) or repr(plugin),
-                    self.manager.subset_hook_caller(
-                        hook, [other for other in everyone if other is not plugin]
-                    ),
-                )
-                for plugin in plugins
-            ]
+        plugins = [impl.plugin for impl in getattr(self.manager.hook, hook).get_hookimpls()]
+        everyone = self.manager.get_plugins()
+        return [
+            (
+                self.manager.get_name(plugin) or repr(plugin),
+                self.manager.subset_hook_caller(
+                    hook, [other for other in everyone if other is not plugin]
+                ),
+            )
+            for plugin in plugins
+        ]
 
     def _failed(self, name: str, what: str, error: BaseException) -> None:
         distribution = name.partition(":")[0]

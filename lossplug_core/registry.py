@@ -168,7 +168,7 @@ class Registry:
                 f"{entry.provider.target} cannot be loaded: {type(error).__name__}: {error}",
                 f"pip install --upgrade {entry.provider.distribution}",
             )
-            for entry, error in index.broken.items()
+            for entry, error in tuple(index.broken.items())  # another thread may find more
         ]
         return [*index.scan.findings, *broken, *index.hooks.findings]
 

@@ -1,11 +1,13 @@
 """Hook plugins: they forbid losses, they observe them, and they fail alone."""
 
+import threading
 import warnings
 
 import pytest
 
 from lossplug_core import BrokenPluginError, ForbiddenLossError, PluginWarning, find_spec
 from lossplug_core._app import registry
+from lossplug_core.hooks import HookCaller, hookimpl
 
 IMPLEMENT = "from lossplug_core import hookimpl\n@hookimpl\ndef "
 VETO = """
@@ -117,3 +119,28 @@ def test_a_disabled_distribution_has_no_hooks_either(site, monkeypatch, word) ->
     install_hook(site, "raise RuntimeError('imported')", "lossplug-rules")
     site.install("lossplug-fake", "one")
     assert find_spec("one").id == "fake/one"
+
+
+class Veto:
+    @hookimpl
+    def lossplug_veto(self) -> str:
+        return "no"
+
+
+@pytest.mark.parametrize("ask", [HookCaller.has, HookCaller.may_change])
+def test_a_plugin_that_registers_while_another_thread_asks_is_asked_next(monkeypatch, ask) -> None:
+    caller = HookCaller()
+    late = threading.Thread(target=caller.register, args=(Veto(),))
+    look = caller._one_by_one
+
+    def slowly(hook):
+        found = look(hook)
+        late.start()
+        late.join(0.05)  # which it cannot: it waits until what was found is noted
+        return found
+
+    monkeypatch.setattr(caller, "_one_by_one", slowly)
+    assert not ask(caller, "lossplug_veto")
+    late.join()
+    monkeypatch.undo()
+    assert ask(caller, "lossplug_veto")

@@ -240,6 +240,40 @@ def test_threads_that_ask_at_once_get_one_spec(site) -> None:
     assert len(set(map(id, found))) == 1
 
 
+ASKING = """
+asked = []
+
+class AskingError(Exception):
+    def __str__(self):
+        from lossplug_core import BrokenPluginError, find_spec
+        for name in asked:
+            try:
+                find_spec(name)
+            except BrokenPluginError:
+                pass
+        return "asking"
+"""
+
+
+def test_another_plugin_may_be_found_broken_while_the_findings_are_told(site) -> None:
+    site.install(
+        "lossplug-bad",
+        modules={
+            "asking": ASKING,
+            "one_bad": "import asking\nraise asking.AskingError",
+            "two_bad": "1 / 0",
+        },
+        entry_points="[lossplug.losses]\none = one_bad:one\ntwo = two_bad:two\n",
+    )
+    with pytest.raises(BrokenPluginError):
+        find_spec("bad/one")
+    import asking
+
+    asking.asked.append("bad/two")
+    assert {f.subject for f in registry.findings() if f.kind == "broken-plugin"} >= {"bad/one"}
+    assert {f.subject for f in registry.findings()} >= {"bad/one", "bad/two"}
+
+
 def test_filters_narrow_the_list(site) -> None:
     site.install("lossplug-fake", "one", "two")
     assert list_losses(namespace="fake", y_true="values", text="ONE") == ["fake/one"]

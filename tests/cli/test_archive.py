@@ -1,6 +1,8 @@
 """What is read from a `.keras` file, and how a file that is none is refused."""
 
 import json
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -194,6 +196,21 @@ def test_what_is_no_model_is_refused_with_a_reason(tmp_path, make, message) -> N
     make(path)
     with pytest.raises(archive.ArchiveError, match=message):
         archive.read(path)
+
+
+def test_reading_imports_nothing_since_threads_do_it_at_once(tmp_path) -> None:
+    path = saved_model(tmp_path, compiled(FOCAL))
+    code = f"""
+import sys
+from pathlib import Path
+from lossplug_core import archive
+
+before = {{*sys.modules}}
+archive.read(Path({str(path)!r}))
+assert before == {{*sys.modules}}, {{*sys.modules}} - before
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_names_of_any_length_are_shown_in_a_line(tmp_path) -> None:
