@@ -80,33 +80,41 @@ def _not_found(
             )
     for distribution in known_in:
         if distribution not in have:
-            return LossNotInstalledError(
-                f"The loss {identifier!r} is in the package {distribution}, "
-                "which is not installed.",
-                fix=f"{pip_install(distribution)}  (in a running session, then "
-                "lossplug_core.refresh())",
-                identifier=identifier,
-                distribution=distribution,
-            )
+            return _not_installed(identifier, distribution)
     namespaces = {entry.namespace for entry in installed}
     if namespace is not None and namespace not in namespaces:
-        near = difflib.get_close_matches(namespace, namespaces, n=3)
-        return LossNotInstalledError(
-            f"No installed plugin has the namespace {namespace!r}.",
-            expected=f"one of {', '.join(sorted(namespaces)[:20])}",
-            received=identifier,
-            nearest=[f"{other}/{name}" for other in near],
-            fix=f"Install the package of that namespace, which is called lossplug-{namespace} "
-            f"or {namespace}, once you know that you trust it.",
-            identifier=identifier,
-            distribution=None,
-        )
+        return _no_such_namespace(identifier, namespace, name, namespaces)
     return UnknownLossError(
         f"No installed loss is called {identifier!r}.",
         nearest=_nearest(namespace, name, installed),
         fix="`lossplug list` shows what is installed; after an installation in a running session, "
         "lossplug_core.refresh().",
         identifier=identifier,
+    )
+
+
+def _not_installed(identifier: str, distribution: str) -> LossNotInstalledError:
+    return LossNotInstalledError(
+        f"The loss {identifier!r} is in the package {distribution}, which is not installed.",
+        fix=f"{pip_install(distribution)}  (in a running session, then lossplug_core.refresh())",
+        identifier=identifier,
+        distribution=distribution,
+    )
+
+
+def _no_such_namespace(
+    identifier: str, namespace: str, name: str, namespaces: Iterable[str]
+) -> LossNotInstalledError:
+    near = difflib.get_close_matches(namespace, namespaces, n=3)
+    return LossNotInstalledError(
+        f"No installed plugin has the namespace {namespace!r}.",
+        expected=f"one of {', '.join(sorted(namespaces)[:20])}",
+        received=identifier,
+        nearest=[f"{other}/{name}" for other in near],
+        fix=f"Install the package of that namespace, which is called lossplug-{namespace} "
+        f"or {namespace}, once you know that you trust it.",
+        identifier=identifier,
+        distribution=None,
     )
 
 

@@ -19,7 +19,7 @@ from lossplug_core.settings import disabled_by, disabled_words
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import NamedPreset
 
-__all__ = ["by_name", "climb", "forbidden", "lead_of", "may_change"]
+__all__ = ["by_name", "climb", "forbidden", "may_change"]
 
 _HOOKS = ("lossplug_veto", "lossplug_preset", "lossplug_prefer")
 
@@ -31,7 +31,7 @@ def may_change(index: Index) -> bool:
 
 def climb(identifier: str, index: Index) -> Resolution:
     """Which loss a name means, a preset's among them."""
-    lead = lead_of(identifier, index)
+    lead = _lead_of(identifier, index)
     if lead is None:
         return by_name(identifier, index)
     shadowed = by_name(identifier, index)
@@ -48,7 +48,7 @@ def climb(identifier: str, index: Index) -> Resolution:
     return replace(found, losers=(*found.losers, *losers), lead=lead)
 
 
-def lead_of(identifier: str, index: Index) -> Lead | None:
+def _lead_of(identifier: str, index: Index) -> Lead | None:
     """Where a preset of this name leads, if there is one."""
 
     def preset_of(name: str) -> NamedPreset | None:

@@ -13,7 +13,13 @@ from lossplug_core.cli._output import columns, json_option, print_json
 
 __all__ = ["command"]
 
-_SETTINGS = ("KERAS_BACKEND", "KERAS_HOME", "LOSSPLUG_DISABLE", "LOSSPLUG_STRICT")
+_SETTINGS = (
+    "KERAS_BACKEND",
+    "KERAS_HOME",
+    "LOSSPLUG_CATALOG",
+    "LOSSPLUG_DISABLE",
+    "LOSSPLUG_STRICT",
+)
 
 
 @click.command("doctor")
@@ -37,6 +43,7 @@ def _examine() -> dict[str, Any]:
     from lossplug_core import _backend
     from lossplug_core._app import registry
     from lossplug_core.cli import _checkup, _machine
+    from lossplug_core.hooks import hook_name
 
     every = [*_backend.backend_findings(), *_checkup.findings()]
     findings = [finding for finding in every if finding.kind not in _checkup.NOTES]
@@ -59,7 +66,7 @@ def _examine() -> dict[str, Any]:
                 "distribution": hook.distribution,
                 "version": hook.version,
                 "entry_point": hook.entry_point,
-                "loaded": f"{hook.distribution}:{hook.entry_point}" in hooks,
+                "loaded": hook_name(hook) in hooks,
             }
             for hook in found.hooks
         ],
