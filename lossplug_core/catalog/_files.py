@@ -1,4 +1,4 @@
-"""A hash of the files of an installed distribution, the same on every platform."""
+"""The files of an installed distribution: where they are, and a hash, alike on every platform."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib_metadata import Distribution
 
-__all__ = ["files_hash", "home_of", "is_editable"]
+__all__ = ["files_hash", "home_of", "is_editable", "path_within"]
 
 _COMPILED = frozenset({".dll", ".dylib", ".pyc", ".pyd", ".pyo", ".so"})
 _OF_INSTALLERS = (".dist-info", ".egg-info")
@@ -92,6 +92,20 @@ def home_of(module: str) -> tuple[Path, str] | None:
     return None
 
 
+def path_within(module: str, file: Path) -> str | None:
+    """The path of a file in the package of a module; beside it, if the module is one file."""
+    home = home_of(module)
+    if home is None:
+        return None
+    origin, _ = home
+    is_inside = origin.parent in (file.parents if _is_package(origin) else file.parents[:1])
+    return file.relative_to(origin.parent).as_posix() if is_inside else None
+
+
+def _is_package(origin: Path) -> bool:
+    return origin.name == "__init__.py"
+
+
 def _of_packages(modules: Iterable[str]) -> Iterator[tuple[str, Path]]:
     for home in map(home_of, sorted(set(modules))):
         if home is not None:
@@ -100,7 +114,7 @@ def _of_packages(modules: Iterable[str]) -> Iterator[tuple[str, Path]]:
 
 def _below(origin: Path, parent: str) -> Iterator[tuple[str, Path]]:
     """The files of a package, or of a module that is one file."""
-    package = origin.name == "__init__.py"
+    package = _is_package(origin)
     root = origin.parent.parent if package else origin.parent
     for file in origin.parent.rglob("*") if package else [origin]:
         path = file.relative_to(root)

@@ -24,7 +24,7 @@ def lines_of(text: str) -> dict[Path, int]:
     """
     found: dict[Path, int] = {}
     table: Path = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if header := _TABLE.match(line):
             table = _path(header["key"]) or table
             found.setdefault(table, number)

@@ -32,7 +32,6 @@ __all__ = [
     "NamedPreset",
     "activate",
     "alone",
-    "layers",
     "named_files",
     "within",
 ]
@@ -182,7 +181,7 @@ def activate(hooks: HookCaller, plugins: Iterable[Provider]) -> None:
     plugins = tuple(plugins)
     own = Catalogue(_own_layers())
     hooks.load(plugin for plugin in plugins if not _kept_out(plugin, own, hooks))
-    catalogue = Catalogue((*_given_layers(hooks), *own.layers))
+    catalogue = Catalogue((*_given_layers(hooks, plugins), *own.layers))
     if not catalogue.layers:
         return
     if len(catalogue.layers) > len(own.layers):
@@ -216,28 +215,18 @@ def _kept_out(plugin: Provider, catalogue: Catalogue, hooks: HookCaller) -> bool
     return wrong is not None
 
 
-def layers(hooks: HookCaller | None = None, folder: Path | None = None) -> Iterator[Layer]:
-    """The layers, the organisation's first and the project's last.
-
-    Args:
-        hooks: Who is asked for organisations' catalogues; None leaves them out.
-        folder: Where the project's is looked for; the working directory if None.
-
-    Raises:
-        CatalogError: One of them cannot be read.
-    """
-    if hooks is not None:
-        yield from _given_layers(hooks)
-    yield from _own_layers(folder)
-
-
-def _given_layers(hooks: HookCaller) -> Iterator[Layer]:
+def _given_layers(hooks: HookCaller, plugins: Iterable[Provider]) -> Iterator[Layer]:
     """The catalogues of hook plugins, in the order of their names."""
+    from lossplug_core.catalog._files import path_within
+
+    providers = {hook_name(plugin): plugin for plugin in plugins}
     for name, given in sorted(hooks.named("lossplug_catalog"), key=lambda pair: pair[0]):
         if isinstance(given, Mapping):
             yield from_mapping(given, f"the hook plugin {name}")
         elif isinstance(given, (str, os.PathLike)):
-            yield read(Path(given))
+            path, plugin = Path(given), providers.get(name)
+            within_it = plugin and path_within(plugin.target.partition(":")[0], path)
+            yield read(path, f"{plugin}: {within_it}" if within_it else None)
         else:
             raise CatalogError(
                 f"The hook plugin {name} gives no catalogue.",
@@ -248,7 +237,7 @@ def _given_layers(hooks: HookCaller) -> Iterator[Layer]:
             )
 
 
-def _own_layers(folder: Path | None = None) -> Iterator[Layer]:
+def _own_layers() -> Iterator[Layer]:
     """The catalogues that `LOSSPLUG_CATALOG` names, and the project's."""
     text = os.environ.get(VARIABLE)
     if text is not None and text.strip().casefold() in _OFF:
@@ -265,7 +254,7 @@ def _own_layers(folder: Path | None = None) -> Iterator[Layer]:
             )
         seen.append(path)
         yield read(path)
-    project = _project_file(folder)
+    project = _project_file()
     if project is not None and not any(_is_same(project, path) for path in seen):
         yield read(project)
 
@@ -276,9 +265,9 @@ def named_files() -> list[Path]:
     return [Path(word).expanduser() for word in words if word]
 
 
-def _project_file(folder: Path | None) -> Path | None:
+def _project_file() -> Path | None:
     try:
-        return find_project_file(folder or Path.cwd())
+        return find_project_file(Path.cwd())
     except FileNotFoundError:  # the working directory is gone
         return None
 

@@ -33,18 +33,20 @@ class Layer(NamedTuple):
     """One catalogue, and where it is from.
 
     Attributes:
-        source: What a person would call the place: a path, or a distribution.
+        source: The path of the file; else what a person would call the place.
         content: What it says.
         lines: The line of each key; empty if it is no file.
+        called: What messages call the place, if that is not the path: a distribution and a file.
     """
 
     source: str
     content: CatalogueFile
     lines: Mapping[tuple[str, ...], int]
+    called: str | None = None
 
     def place(self, *key: str) -> str:
         """Where something in it stands, `path:line`."""
-        return _place(self.source, self.line(*key))
+        return _place(self.called or self.source, self.line(*key))
 
     def line(self, *key: str) -> int | None:
         """The line of something in it, or of the nearest thing around that."""
@@ -70,66 +72,88 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Layer:
+class _Origin(NamedTuple):
+    """Where a catalogue is from: the parts of a `Layer` that errors need."""
+
+    source: str
+    lines: Mapping[tuple[str, ...], int]
+    called: str | None
+
+    @property
+    def name(self) -> str:
+        return self.called or self.source
+
+    def error(self, line: int | None, problem: str, **facts: Any) -> CatalogError:
+        """An error about a line. Its place comes before the problem."""
+        what = f"{_place(self.name, line)}: {problem}"
+        return CatalogError(what, path=self.source, line=line, called=self.called, **facts)
+
+    def refused(self, why: str, **facts: Any) -> CatalogError:
+        """An error about the file as a whole."""
+        what = f"The catalogue {self.name!r} {why}"
+        return CatalogError(what, path=self.source, line=None, called=self.called, **facts)
+
+
+def read(path: Path, called: str | None = None) -> Layer:
     """The catalogue in a file: `lossplug.toml`, or a `pyproject.toml` with `[tool.lossplug]`.
+
+    Args:
+        path: The file.
+        called: What messages call it; its path if None.
 
     Raises:
         CatalogError: The file cannot be read, or does not say what a catalogue may say.
     """
-    source = str(path)
-    text = _text(path)
+    origin = _Origin(str(path), {}, called)
+    text = _text(path, origin)
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         line = getattr(error, "lineno", None) or _line_in(str(error), text)
-        raise CatalogError(
-            f"{_place(source, line)} is not TOML: {error}", path=source, line=line
-        ) from error
+        raise origin.error(line, f"this is not TOML: {error}.") from error
     lines = lines_of(text)
     if path.name == "pyproject.toml":
         document = _table_of(document)
         lines = {key[2:]: line for key, line in lines.items() if key[:2] == _TABLE and key[2:]}
-    return from_mapping(document, source, lines)
+    return _layer(document, origin._replace(lines=lines))
 
 
-def from_mapping(
-    document: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...], int] | None = None
-) -> Layer:
+def from_mapping(document: Mapping[str, Any], source: str) -> Layer:
     """The catalogue that a mapping describes.
 
     Raises:
         CatalogError: It does not say what a catalogue may say.
     """
+    return _layer(document, _Origin(source, {}, None))
+
+
+def _layer(document: Mapping[str, Any], origin: _Origin) -> Layer:
     from pydantic import ValidationError
 
     from lossplug_core.catalog.model import CatalogueFile
 
-    lines = lines or {}
-    _check_depth(document, source, lines)
+    _check_depth(document, origin)
     try:
-        return Layer(source, CatalogueFile.model_validate(dict(document)), lines)
+        content = CatalogueFile.model_validate(dict(document))
     except ValidationError as error:
         # A key that is not known says more than one that is missing.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        raise _invalid(first, source, lines, CatalogueFile) from error
+        raise _invalid(first, origin, CatalogueFile) from error
+    return Layer(origin.source, content, origin.lines, origin.called)
 
 
-def _check_depth(
-    document: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...], int]
-) -> None:
+def _check_depth(document: Mapping[str, Any], origin: _Origin) -> None:
     """Refuse what is so deep that walking it would fail, or that contains itself."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
         if len(path) > DEEPEST:
             # A header such as [a.b.c] has one line, and a and b have none.
-            headers = (number for key, number in lines.items() if key[: len(path)] == path)
-            line = next(headers, line_of(path, lines))
-            raise CatalogError(
-                f"{_place(source, line)}: {'.'.join(path[:2])} is too deep.",
+            headers = (line for key, line in origin.lines.items() if key[: len(path)] == path)
+            raise origin.error(
+                next(headers, line_of(path, origin.lines)),
+                f"{'.'.join(path[:2])} is too deep.",
                 expected=f"at most {DEEPEST} tables and lists in each other",
-                path=source,
-                line=line,
             )
         if isinstance(value, Mapping):
             waiting += [((*path, str(key)), inner) for key, inner in value.items()]
@@ -137,29 +161,22 @@ def _check_depth(
             waiting += [((*path, str(number)), inner) for number, inner in enumerate(value)]
 
 
-def _invalid(
-    error: ErrorDetails, source: str, lines: Mapping[tuple[str, ...], int], model: type[BaseModel]
-) -> CatalogError:
+def _invalid(error: ErrorDetails, origin: _Origin, model: type[BaseModel]) -> CatalogError:
     key = [part for part in error["loc"] if part != "[key]" and not _is_of_union(part)]
-    line = line_of([str(part) for part in key], lines)
+    line = line_of([str(part) for part in key], origin.lines)
     what = ".".join(map(str, key)) or "the catalogue"
     if error["type"] == "extra_forbidden":
         known = _known(key[:-1], model)
-        return CatalogError(
-            f"{_place(source, line)}: a catalogue has no {what!r}.",
+        return origin.error(
+            line,
+            f"a catalogue has no {what!r}.",
             expected=f"one of {', '.join(known)}",
             received=key[-1],
             nearest=difflib.get_close_matches(str(key[-1]), known, n=1),
-            path=source,
-            line=line,
         )
     message = error["msg"].removeprefix("Value error, ")
-    return CatalogError(
-        f"{_place(source, line)}: {what} is not valid: {message[:1].lower()}{message[1:]}.",
-        received=error["input"],
-        path=source,
-        line=line,
-    )
+    problem = f"{what} is not valid: {message[:1].lower()}{message[1:]}."
+    return origin.error(line, problem, received=error["input"])
 
 
 def _is_of_union(part: Any) -> bool:
@@ -175,29 +192,28 @@ def _known(key: Sequence[Any], model: type[BaseModel]) -> list[str]:
     return sorted((inner.get(str(key[0]), model) if key else model).model_fields)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, origin: _Origin) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        text = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            f"The catalogue {str(path)!r} cannot be read: {error}", path=str(path), line=None
-        ) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise origin.refused(f"cannot be read: {why}.") from error
     if len(data) > LARGEST:
-        raise CatalogError(
-            f"The catalogue {str(path)!r} is too large.",
-            expected=f"at most {LARGEST} bytes",
-            path=str(path),
-            line=None,
-        )
-    return text
+        raise origin.refused("is too large.", expected=f"at most {LARGEST} bytes")
+    try:
+        # Some editors begin a file with a mark of their own.
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        fix = "Save it in UTF-8, as TOML is."
+        raise origin.error(line, "this is not TOML: it is not in UTF-8.", fix=fix) from error
 
 
 def _in_pyproject(path: Path) -> bool:
     """Whether a pyproject has a catalogue. One that cannot be read is somebody else's business."""
     try:
-        text = _text(path)
+        text = _text(path, _Origin(str(path), {}, None))
         # Most are nobody's catalogue, and need not be parsed at each start.
         return _TABLE[-1] in text and bool(_table_of(tomllib.loads(text)))
     except (CatalogError, tomllib.TOMLDecodeError, RecursionError):

@@ -27,11 +27,12 @@ class Remark:
     Attributes:
         severity: How much it matters.
         kind: What sort of thing it is, a word or two with hyphens.
-        path: The file, or what a person would call the place.
+        path: The path of the file, or what a person would call the place.
         line: The line in it, if it is known.
         subject: The preset, word or distribution that it is about.
         problem: What is wrong; the first line says it alone.
         fix: What to do about it, if that is known.
+        called: What a person would call the place, if that is not the path.
     """
 
     severity: Severity
@@ -41,11 +42,13 @@ class Remark:
     subject: str
     problem: str
     fix: str | None = None
+    called: str | None = None
 
     @property
     def place(self) -> str:
         """`path:line`."""
-        return self.path if self.line is None else f"{self.path}:{self.line}"
+        name = self.called or self.path
+        return name if self.line is None else f"{name}:{self.line}"
 
 
 def remark(
@@ -58,7 +61,8 @@ def remark(
 ) -> Remark:
     """A remark about a key of a layer."""
     layer, key = at
-    return Remark(severity, kind, layer.source, layer.line(*key), subject, problem, fix)
+    line = layer.line(*key)
+    return Remark(severity, kind, layer.source, line, subject, problem, fix, layer.called)
 
 
 def of_error(

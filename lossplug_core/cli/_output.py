@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -27,6 +28,7 @@ __all__ = [
     "printable",
     "provider_json",
     "saved_json",
+    "today_option",
 ]
 
 SCHEMA_VERSION = 1
@@ -51,6 +53,21 @@ def json_option(command: _F) -> _F:
 
     return click.option(
         "--json", "as_json", is_flag=True, callback=remember, help="One JSON document on stdout."
+    )(command)
+
+
+def today_option(command: _F) -> _F:
+    """The option `--today` of a command, whose function receives a date as `today`."""
+
+    def as_date(_: click.Context, _option: click.Parameter, value: datetime | None) -> date:
+        return date.today() if value is None else value.date()
+
+    return click.option(
+        "--today",
+        type=click.DateTime(["%Y-%m-%d"]),
+        callback=as_date,
+        metavar="DATE",
+        help="Judge dates as on this day, such as 2027-01-31.",
     )(command)
 
 

@@ -18,7 +18,9 @@ __all__ = ["lead_json", "parameters_of", "preset_json", "rows_of", "target"]
 def preset_json(preset: NamedPreset) -> dict[str, Any]:
     """A preset as its catalogue has it."""
     content = preset.content.model_dump(mode="json")
-    return {"name": preset.name, "at": preset.place, **content}
+    layer, line = preset.layer, preset.layer.line("presets", preset.name)
+    where = {"at": preset.place, "path": layer.source, "line": line}
+    return {"name": preset.name, **where, **content}
 
 
 def lead_json(lead: Lead) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_every_model_in_the_folders_and_below_is_told(site, audit, models) -> No
             "saved_by": {"distribution": "lossplug-fake", "version": "1.0"},
             "presets": [],
             "state": "here",
+            "past_its_date": False,
             "installed": "lossplug-fake 2.0",
             "problem": None,
             "fix": None,
@@ -212,12 +213,38 @@ def test_the_preset_that_a_loss_was_made_from_is_told(
     (tmp_path / "catalogue.toml").write_text(PRESETS)
     monkeypatch.setenv("LOSSPLUG_CATALOG", str(tmp_path / "catalogue.toml"))
     save(models, "model.keras", plugin_loss("fake/sturdy", preset=preset))
-    document, exit_code = audit()
+    document, exit_code = audit(models, "--strict", "--today", "2027-03-31")
     (loss,) = document["models"][0]["losses"]
-    assert (loss["state"], exit_code) == (state, 0)
+    assert (loss["state"], loss["past_its_date"], exit_code) == (state, False, 0)
     assert loss["presets"] == [preset]
     assert (problem is None) == (loss["problem"] is None)
     assert (problem or "") in (loss["problem"] or "")
+
+
+@pytest.mark.parametrize(("options", "expected"), [([], 0), (["--strict"], 1)])
+def test_a_preset_past_its_date_is_deprecated_and_fails_if_that_is_wanted(
+    site, run, models, tmp_path, monkeypatch, options, expected
+) -> None:
+    site.install("lossplug-fake", "sturdy")
+    (tmp_path / "catalogue.toml").write_text(PRESETS)
+    monkeypatch.setenv("LOSSPLUG_CATALOG", str(tmp_path / "catalogue.toml"))
+    save(models, "a.keras", plugin_loss("fake/sturdy", preset={"name": "older", "version": 1}))
+    save(models, "b.keras", plugin_loss("fake/sturdy"))
+    command = "catalog", "audit", models, *options, "--today", "2027-04-01"
+    result, told = run(*command, "--json"), run(*command)
+    assert (result.exit_code, told.exit_code) == (expected, expected)
+    document = json.loads(result.stdout)
+    (loss,) = document["models"][0]["losses"]
+    assert (document["today"], loss["state"], loss["past_its_date"]) == (
+        "2027-04-01",
+        "deprecated",
+        True,
+    )
+    assert (document["counts"]["deprecated"], document["counts"]["past_its_date"]) == (1, 1)
+    assert "could be used until 2027-03-31: it is past its date. Use 'fraud-default'." in (
+        told.stdout
+    )
+    assert told.stdout.endswith("2 models; losses: 1 here, 1 deprecated (1 past its date)\n")
 
 
 def test_a_deprecated_combination_is_told_with_each_of_its_parts(

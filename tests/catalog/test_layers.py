@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -109,6 +110,79 @@ def test_the_last_layer_that_has_a_name_counts(site, project, tmp_path, monkeypa
     assert registry.resolve("usual").winner.id == "a/one"
     assert registry.resolve("second").winner.id == "keras/mean_absolute_error"
     assert find_spec("one").id == "b/one"
+
+
+TEXT = '[policy]\ndeny = ["b"]\n' + '[presets.usual]\nloss = "a/one"\n'
+BESIDE = "__import__('pathlib').Path(__file__).with_name('rules.toml')"
+
+
+def bring_file(site, text: str, module: str = "acme_rules.hooks") -> str:
+    """Install a hook plugin that has a catalogue as a file beside its module. The file's path."""
+    source = site.folder.joinpath(*module.split(".")).with_suffix(".py")
+    source.parent.mkdir(parents=True, exist_ok=True)
+    for folder in source.relative_to(site.folder).parents[:-1]:
+        (site.folder / folder / "__init__.py").touch()
+    source.write_text(HOOK.format(given=BESIDE))
+    file = source.with_name("rules.toml")
+    file.write_text(text)
+    entry_points = f"[lossplug.hooks]\nrules = {module}\n"
+    site.install("acme-rules", version="1.2", entry_points=entry_points)
+    parts = module.split(".")
+    site.modules += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("module", "inside"),
+    [
+        ("acme_rules.hooks", "rules.toml"),
+        ("acme_rules.inner.hooks", "inner/rules.toml"),
+        ("acme_rules", "rules.toml"),
+    ],
+    ids=["in a package", "deeper in a package", "beside a module"],
+)
+def test_a_file_that_a_distribution_brings_is_called_by_both(
+    site, project, run, module, inside
+) -> None:
+    path = bring_file(site, TEXT, module)
+    place = f"acme-rules 1.2: {inside}"
+    with pytest.raises(ForbiddenLossError, match=rf"by veto: {place}:2 denies 'b'\.") as caught:
+        find_spec("b/one")
+    assert str(site.folder) not in str(caught.value)
+    assert f"{place}:3" in run("show", "usual").stdout
+    shown = json.loads(run("show", "usual", "--json").stdout)["preset"]
+    assert (shown["at"], shown["path"], shown["line"]) == (f"{place}:3", path, 3)
+
+
+@pytest.mark.parametrize("folder", ["above", "site/other"])
+def test_a_file_elsewhere_is_called_by_its_path(site, project, tmp_path, folder) -> None:
+    file = tmp_path / folder / "shared.toml"
+    file.parent.mkdir()
+    file.write_text(TEXT)
+    bring(site, repr(str(file)))
+    lossplug_core.refresh()
+    assert catalogue().presets["usual"].place == f"{file}:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("[policy]\ndenny = []", 2, "a catalogue has no 'policy.denny'."),
+        ("[policy", 1, "this is not TOML: "),
+        (TEXT.replace("a/one", "a/two"), 4, "No installed loss is called 'a/two'."),
+    ],
+    ids=["a key that there is not", "not TOML", "a finding"],
+)
+def test_check_calls_it_so_too_and_tells_programs_the_path(
+    site, project, run, text, line, problem
+) -> None:
+    path = bring_file(site, text)
+    result = run("catalog", "check", "--no-build")
+    assert f"acme-rules 1.2: rules.toml:{line}: error: " in result.stdout
+    assert problem in result.stdout
+    assert str(site.folder) not in result.stdout
+    (found, *_) = json.loads(run("catalog", "check", "--no-build", "--json").stdout)["findings"]
+    assert (found["path"], found["line"]) == (path, line)
 
 
 def test_no_layer_allows_what_another_forbids(site, project) -> None:

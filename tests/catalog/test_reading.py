@@ -121,18 +121,32 @@ def test_what_is_wrong_is_said_with_its_line(file, text, line, texts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "text"),
+    ("data", "line", "text"),
     [
-        (b"name = '\xff\xfe'", "cannot be read"),
-        ("name = 'ä'".encode("utf-16"), "cannot be read"),
-        (b"# " + b"x" * LARGEST, "too large"),
+        ("[policy]\n# f\xfcr alle".encode("latin-1"), 2, "not in UTF-8"),
+        ("name = 'ä'".encode("utf-16"), 1, "not in UTF-8"),
+        (b"# " + "ä".encode() * LARGEST, None, "too large"),
     ],
-    ids=["not UTF-8", "UTF-16", "too large"],
+    ids=["Latin-1", "UTF-16", "too large"],
 )
-def test_a_file_that_is_no_text_of_a_sensible_size_is_refused(file, data, text) -> None:
+def test_a_file_that_is_no_text_of_a_sensible_size_is_refused(file, data, line, text) -> None:
     file.write_bytes(data)
-    with pytest.raises(CatalogError, match=text):
+    with pytest.raises(CatalogError, match=text) as caught:
         read(file)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("before", "end"),
+    [("\N{BYTE ORDER MARK}", "\n"), ("", "\r\n"), ("# \N{LINE SEPARATOR} is one line\n", "\n")],
+    ids=["with a mark of an editor", "of Windows", "with separators that end no line"],
+)
+def test_files_of_all_editors_are_read_with_their_lines(file, before, end) -> None:
+    text = before.encode() + end.join(["[policy]", "deny = []", "denny = []"]).encode()
+    file.write_bytes(text)
+    with pytest.raises(CatalogError, match="denny") as caught:
+        read(file)
+    assert caught.value.line == 3 + before.count("\n")
 
 
 def test_the_largest_file_is_read(file) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,12 +45,16 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a loss: a key of `STATES`, why, what to do, and what has it here."""
+    """What became of a loss: a key of `STATES`, why, what to do, and what has it here.
+
+    It is past its date if it is of a preset that was to be used until a day before today.
+    """
 
     state: str
     problem: str | None = None
     fix: str | None = None
     installed: str | None = None
+    past_its_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +124,21 @@ def _is_model(folder: Path) -> bool:
     return folder.suffix.lower() == _SUFFIX and os.path.isfile(config)  # noqa: PTH113
 
 
-def audited(found: Iterable[Found], catalogue: Catalogue, jobs: int) -> Iterator[Model]:
+def audited(
+    found: Iterable[Found], catalogue: Catalogue, *, today: date, jobs: int
+) -> Iterator[Model]:
     """Read files, and judge what they need. Plugins that they need are imported.
 
     Args:
         found: The files.
         catalogue: What is said of presets.
+        today: The day on which presets are judged.
         jobs: How many files to read at once.
 
     Returns:
         A row for each, in the same order.
     """
-    judge = _Judge(catalogue)
+    judge = _Judge(catalogue, today)
     pool = ThreadPoolExecutor(jobs)
     try:
         yield from pool.map(judge.row, found)
@@ -138,11 +146,20 @@ def audited(found: Iterable[Found], catalogue: Catalogue, jobs: int) -> Iterator
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+class _Note(NamedTuple):
+    """What else there is to say of a loss that is here, and what it is by that."""
+
+    text: str
+    deprecated: bool = False
+    is_past: bool = False
+
+
 class _Judge:
     """Looks at models. What many models have alike is looked up once."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, today: date) -> None:
         self._catalogue = catalogue
+        self._today = today
         self._known: dict[tuple[SavedLoss, bytes], Verdict] = {}
         # Plugins are imported, and few modules are written to be imported beside others.
         self._one_at_a_time = threading.Lock()
@@ -186,34 +203,39 @@ class _Judge:
             return Verdict(state, (presence.problem or "")[:_LONGEST], fix, installed)
         presets = (note for preset in saved.presets for note in self._of_preset(preset))
         notes = [*_notes(presence), *presets]
-        deprecated = any(deprecated for deprecated, _ in notes)
-        problem = " ".join(note for _, note in notes)[:_LONGEST] or None
-        return Verdict("deprecated" if deprecated else "here", problem, None, installed)
+        deprecated = any(note.deprecated for note in notes)
+        problem = " ".join(note.text for note in notes)[:_LONGEST] or None
+        state = "deprecated" if deprecated else "here"
+        return Verdict(state, problem, None, installed, any(note.is_past for note in notes))
 
-    def _of_preset(self, saved: PresetRef) -> Iterator[tuple[bool, str]]:
+    def _of_preset(self, saved: PresetRef) -> Iterator[_Note]:
         """What the catalogue says of a preset that a loss was made from."""
         named = self._catalogue.presets.get(key(saved.name))
         if named is None:
-            yield False, f"The preset {saved.name!r} is in no catalogue here."
+            yield _Note(f"The preset {saved.name!r} is in no catalogue here.")
             return
         preset = named.content
         if saved.version != preset.version:
             was, now = saved.version, preset.version
-            yield False, f"It is of version {was} of {named.name!r}, which is at {now}."
+            yield _Note(f"It is of version {was} of {named.name!r}, which is at {now}.")
         if preset.status == "deprecated":
+            is_past = preset.until is not None and preset.until < self._today
             until = f" and may be used until {preset.until}" if preset.until else ""
+            if is_past:
+                until = f", and could be used until {preset.until}: it is past its date"
             use = f" Use {preset.replaced_by!r}." if preset.replaced_by else ""
-            yield True, f"The preset {named.name!r} is deprecated{until}.{use}"
+            text = f"The preset {named.name!r} is deprecated{until}.{use}"
+            yield _Note(text, deprecated=True, is_past=is_past)
 
 
-def _notes(presence: Presence) -> Iterator[tuple[bool, str]]:
-    """What else there is to say of a loss that is here, and whether it is deprecated by that."""
+def _notes(presence: Presence) -> Iterator[_Note]:
+    """What a loss's plugin says of it."""
     if presence.id:
-        yield False, f"It is called {presence.id!r} now."
-    for change in presence.changes:
-        yield False, change
+        yield _Note(f"It is called {presence.id!r} now.")
+    yield from map(_Note, presence.changes)
     if presence.deprecated:
-        yield True, f"{fate(presence.deprecated)}. {instead(presence.deprecated)}"
+        text = f"{fate(presence.deprecated)}. {instead(presence.deprecated)}"
+        yield _Note(text, deprecated=True)
 
 
 def _slim(saved: SavedLoss) -> SavedLoss:

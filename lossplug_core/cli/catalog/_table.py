@@ -52,7 +52,10 @@ def _counted(counts: Mapping[str, int]) -> str:
     told = [f"{counts['models']} model{'' if counts['models'] == 1 else 's'}"]
     if counts["unreadable"]:
         told.append(f"{counts['unreadable']} unreadable")
-    states = [f"{counts[state]} {state}" for state in STATES if counts[state]]
+    # What is past its date is deprecated, and counted there.
+    past = counts["past_its_date"]
+    more = {"deprecated": f" ({past} past its date)"} if past else {}
+    states = [f"{counts[state]} {state}{more.get(state, '')}" for state in STATES if counts[state]]
     return ", ".join(told) + (f"; losses: {', '.join(states)}" if states else "")
 
 

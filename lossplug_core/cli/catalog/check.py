@@ -6,13 +6,13 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lossplug_core.cli._output import json_option, print_json, printable
+from lossplug_core.cli._output import json_option, print_json, printable, today_option
 from lossplug_core.cli.catalog._locks import LOCK, drifted
 from lossplug_core.errors import BackendError, BrokenPluginError, CatalogError, LossplugError
 
@@ -31,12 +31,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 )
 @click.option("--no-build", is_flag=True, help="Build no preset, and start no Keras.")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option(
-    "--today",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
-    help="Judge dates as on this day, such as 2027-01-31.",
-)
+@today_option
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
 @click.option(
     "--locked",
@@ -53,7 +48,7 @@ def command(
     files: tuple[Path, ...],
     no_build: bool,
     strict: bool,
-    today: datetime | None,
+    today: date,
     junit: Path | None,
     locked: Path | None,
     as_json: bool,
@@ -69,15 +64,14 @@ def command(
     """
     if junit and not junit.absolute().parent.is_dir():
         raise click.BadParameter(f"There is no folder {str(junit.parent)!r}.", param_hint="--junit")
-    day = date.today() if today is None else today.date()
-    catalogue, remarks = _examine(files, day, builds=not no_build, lock=locked)
+    catalogue, remarks = _examine(files, today, builds=not no_build, lock=locked)
     if junit:
         from lossplug_core.cli._junit import remarks_xml
 
         _write(junit, remarks_xml(catalogue, remarks))
     if as_json:
         print_json(
-            today=str(day),
+            today=str(today),
             layers=[layer.source for layer in catalogue.layers],
             presets=[named.name for named in catalogue.presets.values()],
             findings=[dataclasses.asdict(remark) for remark in remarks],
@@ -95,7 +89,7 @@ def _examine(
     from lossplug_core._app import registry
     from lossplug_core.catalog.active import Catalogue, alone
     from lossplug_core.catalog.checking import check
-    from lossplug_core.catalog.remarks import Remark
+    from lossplug_core.catalog.remarks import remark
     from lossplug_core.cli.catalog._layers import catalogue_of
 
     try:
@@ -108,9 +102,9 @@ def _examine(
         if lock is not None:
             remarks += drifted(lock, catalogue)
     if why_not is not None:
-        last = catalogue.layers[-1].source
         problem = f"Presets are not built: {why_not.what}"
-        remarks.append(Remark("note", "not-built", last, None, "presets", problem, why_not.fix))
+        at = (catalogue.layers[-1], ())
+        remarks.append(remark("note", "not-built", at, "presets", problem, why_not.fix))
     return catalogue, remarks
 
 
@@ -119,13 +113,16 @@ def _nothing_to_check(error: CatalogError | BrokenPluginError) -> Remark:
     from lossplug_core.catalog.remarks import Remark, without_fix
 
     facts: dict[str, Any] = error.__dict__
+    problem = without_fix(error)
     if isinstance(error, BrokenPluginError):
-        kind, path, line, subject = "broken-hook", facts["distribution"], None, "hooks"
-    elif facts["path"] is None:
+        name = facts["distribution"]
+        return Remark("error", "broken-hook", name, None, "hooks", problem, error.fix)
+    if facts["path"] is None:
         raise error
-    else:
-        kind, path, line, subject = "unreadable", facts["path"], facts["line"], facts["path"]
-    return Remark("error", kind, path, line, subject, without_fix(error), error.fix)
+    path, line, called = facts["path"], facts["line"], facts.get("called")
+    found = Remark("error", "unreadable", path, line, path, problem, error.fix, called)
+    # The message may begin with the place, which the finding has already.
+    return dataclasses.replace(found, problem=problem.removeprefix(f"{found.place}: "))
 
 
 def _builder() -> tuple[Callable[[str], Any] | None, LossplugError | None]:
@@ -171,7 +168,7 @@ def _print(catalogue: Catalogue, remarks: Sequence[Remark]) -> None:
 def _near(remark: Remark) -> str:
     """The place of a remark, from here if that is below."""
     path = Path(remark.path)
-    if path.is_relative_to(Path.cwd()):
+    if remark.called is None and path.is_relative_to(Path.cwd()):
         return dataclasses.replace(remark, path=str(path.relative_to(Path.cwd()))).place
     return remark.place
 
