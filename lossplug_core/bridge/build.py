@@ -24,14 +24,22 @@ from lossplug_core.spec import LossSpec
 
 __all__ = ["DEFAULTS", "get_loss"]
 
-
-class _Unsaid(str):
-    """A default that can be told from the same text, given: that one counts over a preset's."""
-
-    __slots__ = ()
+DEFAULTS = {"reduction": "sum_over_batch_size", "name": None, "dtype": None, "global_batch": False}
 
 
-_REDUCTION = _Unsaid("sum_over_batch_size")
+class _Unsaid:
+    """A default that can be told from the same value, given: that one counts over a preset's."""
+
+    def __init__(self, value: object) -> None:
+        self._text = repr(value)
+
+    def __repr__(self) -> str:
+        return self._text  # as `help` shows it
+
+
+_NONE: Any = _Unsaid(None)
+_FALSE: Any = _Unsaid(False)
+_MEAN: Any = _Unsaid("sum_over_batch_size")
 
 
 @overload
@@ -42,7 +50,7 @@ def get_loss(
     /,
     *,
     convention: str | None = None,
-    reduction: str | None = _REDUCTION,
+    reduction: str | None = "sum_over_batch_size",
     name: str | None = None,
     dtype: Any = None,
     global_batch: bool = False,
@@ -52,14 +60,16 @@ def get_loss(
     identifier: Any,
     /,
     *,
-    convention: str | None = None,
-    reduction: str | None = _REDUCTION,
-    name: str | None = None,
-    dtype: Any = None,
-    global_batch: bool = False,
+    convention: str | None = _NONE,
+    reduction: str | None = _MEAN,
+    name: str | None = _NONE,
+    dtype: Any = _NONE,
+    global_batch: bool = _FALSE,
     **parameters: Any,
 ) -> keras.losses.Loss | None:
     """A loss by name, ready for `model.compile`.
+
+    What is given counts over what a preset says, also where it is the default.
 
     Args:
         identifier: A name in any spelling (`"focal"`, `"FocalLoss"`, `"imbalance/focal"`,
@@ -97,21 +107,13 @@ def get_loss(
         >>> type(get_loss("mse")).__name__
         'MeanSquaredError'
     """
-    options = {"name": name, "dtype": dtype, "global_batch": global_batch}
-    given = {
-        **{key: value for key, value in options.items() if value is not DEFAULTS[key]},
-        **({} if reduction is _REDUCTION else {"reduction": reduction}),
-        **({} if convention is None else {"convention": convention}),
-        **parameters,
-    }
+    options = {"reduction": reduction, "name": name, "dtype": dtype, "global_batch": global_batch}
+    options = {key: value for key, value in options.items() if not isinstance(value, _Unsaid)}
+    said = {} if isinstance(convention, _Unsaid) else {"convention": convention}
+    given = {**options, **said, **parameters}
     if identifier is None or isinstance(identifier, keras.losses.Loss):
-        if given:
-            raise ParameterError(
-                "A loss that is built already takes no parameters.",
-                expected="a name beside parameters",
-                received=given,
-                parameter=next(iter(given)),
-            )
+        what = "A loss that is built already takes no parameters."
+        _refuse(given, what, expected="a name beside parameters")
         _permit_own(identifier)
         return identifier
     if isinstance(identifier, Mapping):
@@ -120,17 +122,11 @@ def get_loss(
         return _from_preset(lead, given)
     spec = _spec(identifier)
     formerly = former_id(identifier, spec) if isinstance(identifier, str) else None
-    options["reduction"] = given.get("reduction", DEFAULTS["reduction"])
-    return _build(spec, convention, parameters, options, formerly)
+    return _build(spec, said.get("convention"), parameters, {**DEFAULTS, **options}, formerly)
 
 
 _OF_DICTS = ("reduction", "dtype", "global_batch", "convention")
-DEFAULTS = {
-    "reduction": str(_REDUCTION),
-    "name": None,
-    "dtype": None,
-    "global_batch": False,
-}
+_IDLE = {"convention": None, "name": None, "dtype": None, "global_batch": False}
 
 
 def _spec(identifier: Any) -> LossSpec:
@@ -273,9 +269,12 @@ def _from_keras_config(config: Mapping[str, Any], given: Mapping[str, Any]) -> k
     return _again(f"{KERAS}/{class_name}" if own else class_name, {**inner, **given})
 
 
-def _refuse(given: Mapping[str, Any], what: str) -> None:
-    if given:
-        raise ParameterError(what, expected="its config alone", received=dict(given))
+def _refuse(given: Mapping[str, Any], what: str, expected: str = "its config alone") -> None:
+    """Refuse arguments where there is nothing that they could change, if they ask for something."""
+    asking = {k: v for k, v in given.items() if k not in _IDLE or v is not _IDLE[k]}
+    if asking:
+        first = next(iter(asking))
+        raise ParameterError(what, expected=expected, received=asking, parameter=first)
 
 
 def _again(identifier: Any, arguments: Mapping[str, Any]) -> keras.losses.Loss:

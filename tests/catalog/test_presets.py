@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import warnings
 
@@ -41,6 +42,9 @@ status = "experimental"
 
 [presets.table]
 loss = {name = "usual", params = {scale = 4.0}, reduction = "none"}
+
+[presets.all]
+loss = {name = "known", convention = "other", dtype = "float16", global_batch = true}
 
 [presets.own]
 loss = "mse"
@@ -89,6 +93,16 @@ loss = {class_name = "Huber", config = {}}
 [index]
 acme-far = ["distant"]
 """
+
+KNOWN = """
+from lossplug_core import loss
+
+@loss(y_true="values", y_pred="values", conventions={"other": {"scale": 9.0}})
+def known(y_true, y_pred, *, scale: float = 1.0):
+    '''Known elsewhere too.'''
+    return scale * abs(y_true - y_pred)
+"""
+OF_KNOWN = "[lossplug.losses]\nknown = of_losses:known\n"
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +184,7 @@ class TestBuilt:
             ("plain", {}, 3.0, "sum", ("plain", 1)),
             ("plain", {"reduction": "none"}, 3.0, "none", ("plain", 1)),
             ("plain", {"reduction": MEAN}, 3.0, MEAN, ("plain", 1)),
+            ("plain", {"reduction": None}, 3.0, None, ("plain", 1)),
             ("table", {}, 4.0, "none", ("table", 1)),
             (
                 {"name": "usual", "params": {"scale": 6}},
@@ -186,6 +201,39 @@ class TestBuilt:
         loss = lossplug_core.get_loss(name, **given)
         assert (loss.spec.id, loss.parameters["scale"]) == ("fake/one", scale)
         assert (loss.reduction, loss.preset) == (reduction, preset)
+
+    @pytest.mark.parametrize(
+        ("given", "scale", "dtype", "global_batch"),
+        [
+            ({}, 9.0, "float16", True),
+            ({"convention": None}, 1.0, "float16", True),
+            ({"dtype": None}, 9.0, "float32", True),
+            ({"global_batch": False}, 9.0, "float16", False),
+            ({"name": None}, 9.0, "float16", True),
+        ],
+    )
+    @pytest.mark.parametrize("as_dict", [False, True])
+    def test_a_default_that_is_given_counts_over_the_presets(
+        self, site, as_dict, given, scale, dtype, global_batch
+    ) -> None:
+        site.install("lossplug-of", modules={"of_losses": KNOWN}, entry_points=OF_KNOWN)
+        preset = {"name": "all"} if as_dict else "all"
+        loss = lossplug_core.get_loss(preset, **given)
+        assert (loss.parameters["scale"], loss.dtype) == (scale, dtype)
+        assert loss.global_batch is global_batch
+
+    def test_a_default_is_no_parameter_of_what_takes_none(self) -> None:
+        nothing = {"convention": None, "name": None, "dtype": None, "global_batch": False}
+        loss = lossplug_core.get_loss("both", **nothing)
+        assert lossplug_core.get_loss(loss, **nothing) is loss
+        with pytest.raises(ParameterError, match="takes no parameters") as caught:
+            lossplug_core.get_loss(loss, **nothing | {"global_batch": True})
+        assert caught.value.parameter == "global_batch"
+
+    def test_help_shows_the_defaults(self) -> None:
+        shown = str(inspect.signature(lossplug_core.get_loss))
+        assert "convention: 'str | None' = None, reduction: 'str | None' = 'sum_over" in shown
+        assert "dtype: 'Any' = None, global_batch: 'bool' = False" in shown
 
     def test_a_combination_may_be_of_presets(self) -> None:
         loss = lossplug_core.get_loss("both", name="mine")
