@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+
+from lossplug_core.catalog.active import Catalogue
+from lossplug_core.catalog.site.building import rendered, write
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +67,38 @@ def test_tags_aliases_descriptions_and_owners_are_searched(visit, word) -> None:
     page.get_by_label("Search").fill(word)
     expect(page.locator("#items > li:visible").first).to_be_visible()
     assert len(names(page)) < 5
+
+
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("FocalLoss", "imbalance/focal"),
+        ("focal_loss", "imbalance/focal"),
+        ("focal loss", "imbalance/focal"),
+        ("arXiv:1708.02002", "imbalance/focal"),
+        ("BinaryCrossentropy", "keras/binary_crossentropy"),
+        ("binary-crossentropy", "keras/binary_crossentropy"),
+    ],
+)
+def test_a_name_is_found_however_it_is_spelled(visit, spelling, expected) -> None:
+    page = visit("index.html")
+    page.get_by_label("Search").fill(spelling)
+    assert expected in names(page)
+    assert "keras/huber" not in names(page)
+
+
+def test_a_name_to_compare_is_found_however_it_is_spelled(visit) -> None:
+    page = visit("compare.html")
+    page.get_by_label("Search").fill("FocalLoss")
+    expect(page.get_by_label("imbalance/focal", exact=True)).to_be_visible()
+    expect(page.get_by_label("keras/huber")).to_be_hidden()
+
+
+def test_the_word_loss_leaves_nothing_out(visit) -> None:
+    page = visit("index.html")
+    every = names(page)
+    page.get_by_label("Search").fill("loss")
+    assert names(page) == every
 
 
 @pytest.mark.parametrize(
@@ -169,6 +206,18 @@ def test_a_slider_moves_the_curves_the_snippet_and_the_address(visit) -> None:
     assert fragment(again) == ""
 
 
+def test_moving_and_going_back_leave_the_picture_and_the_keyboard_where_they_are(visit) -> None:
+    page = visit(FOCAL)
+    drawn(page)
+    before = page.locator(".picture").bounding_box()
+    slider = page.get_by_label("alpha")
+    slider.fill("3")
+    assert page.locator(".picture").bounding_box()["y"] == before["y"]
+    page.get_by_role("button", name="Back to the start").click()
+    expect(slider).to_be_focused()
+    expect(page.get_by_role("button", name="Back to the start")).to_be_disabled()
+
+
 def test_one_parameter_moves_at_a_time(visit) -> None:
     page = visit(FOCAL)
     page.get_by_label("gamma").fill("5")
@@ -215,6 +264,34 @@ def test_several_losses_are_one_plot(visit) -> None:
     expect(again.locator(".panel")).to_have_count(0)
 
 
+def test_what_is_compared_is_taken_away_where_it_is_shown(visit) -> None:
+    page = visit("compare.html#show=imbalance/focal&show=keras/huber&show=fraud")
+    expect(page.locator("#count")).to_contain_text("3 chosen")
+    expect(page.locator(".legend").last).to_have_text("keras/huber, y = 1")
+    page.get_by_role("button", name="Remove imbalance/focal").press("Enter")
+    expect(page.get_by_role("button", name="Remove keras/huber")).to_be_focused()
+    expect(page.locator("fieldset")).to_have_count(2)
+    expect(page.locator("#count")).to_contain_text("2 chosen")
+    expect(page.get_by_label("imbalance/focal", exact=True)).not_to_be_checked()
+    assert fragment(page) == "show=keras%2Fhuber&show=fraud"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"{FOCAL}#gamma=17", "The address asks for gamma=17, which is not drawn."),
+        ("compare.html#show=acme/gone&show=imbalance/focal&imbalance/focal:gamma=17",
+         "not drawn: acme/gone, imbalance/focal with gamma=17."),
+    ],
+)  # fmt: skip
+def test_a_link_to_what_is_not_drawn_says_so(visit, path, told) -> None:
+    page = visit(path)
+    drawn(page)
+    expect(page.locator(".missing")).to_contain_text(told)
+    page.get_by_label("gamma").fill("0")
+    expect(visit(path.partition("#")[0]).locator(".missing")).to_be_hidden()
+
+
 def test_numbers_are_there_as_a_table(visit) -> None:
     page = visit(FOCAL)
     page.get_by_text("The numbers as a table").click()
@@ -229,6 +306,21 @@ def test_the_search_is_a_key_away_and_the_content_a_tab(visit) -> None:
     page.keyboard.press("/")
     page.keyboard.type("fraud")
     assert names(page) == ["fraud"]
+
+
+def test_skipping_to_the_content_keeps_the_state(visit) -> None:
+    page = visit("index.html#q=fraud")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    assert names(page) == ["fraud"]
+    assert fragment(page) == "q=fraud"
+
+
+def test_a_long_name_of_a_catalogue_fits_on_a_phone(visit) -> None:
+    page = visit("index.html", **PHONE)
+    page.locator(".home").evaluate("home => home.textContent = 'long'.repeat(50)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
 
 
 @pytest.mark.parametrize("path", EVERY)
@@ -249,6 +341,18 @@ def test_dark_is_dark_and_follows_the_system(visit) -> None:
         expect(page.locator("body")).to_have_css("background-color", back)
         script = "text => document.querySelector('.panel').layout.font.color === text"
         page.wait_for_function(script, arg=text)
+
+
+def test_on_paper_pictures_fit_dark_is_light_and_there_is_nothing_to_press(visit) -> None:
+    page = visit(FOCAL, **DARK)
+    drawn(page)
+    page.emulate_media(media="print", color_scheme="dark")
+    for panel in page.locator(".panel").all():
+        box, svg = panel.bounding_box(), panel.locator(".main-svg").first.bounding_box()
+        assert svg["width"] == pytest.approx(box["width"], abs=1)
+        expect(panel.locator("text").first).to_have_css("fill", "rgb(28, 35, 48)")
+    expect(page.locator("h1")).to_have_css("color", "rgb(28, 35, 48)")
+    expect(page.get_by_role("button")).to_have_count(0)
 
 
 @pytest.mark.parametrize("options", [{}, DARK, PHONE], ids=["light", "dark", "phone"])
@@ -286,3 +390,27 @@ def test_without_scripts_all_but_the_plots_is_there(visit) -> None:
     page = visit(FOCAL, java_script_enabled=False)
     expect(page.locator("math").first).to_be_visible()
     expect(page.locator("#snippet")).to_contain_text("get_loss")
+
+
+@pytest.mark.parametrize(
+    ("path", "useless"),
+    [
+        ("index.html", "#find, .pick"),
+        (FOCAL, "#loading, #compare, .copy"),
+        ("compare.html", "#choose, #nothing"),
+    ],
+)
+def test_without_scripts_nothing_is_shown_that_needs_them(visit, path, useless) -> None:
+    page = visit(path, java_script_enabled=False)
+    expect(page.locator("noscript").first).to_be_visible()
+    assert page.locator(useless).count() > 0
+    assert not [one for one in page.locator(useless).all() if one.is_visible()]
+
+
+@pytest.mark.parametrize("path", ["index.html", "compare.html"])
+def test_a_catalogue_with_nothing_in_it_says_so(visit, site: Path, path) -> None:
+    write(site.parent / "empty", rendered((), Catalogue(()), "nothing"))
+    page = visit(f"../empty/{path}")
+    expect(page.locator("main")).to_contain_text("There is no loss")
+    assert page.locator("input").count() == 0
+    assert violations(page) == []

@@ -141,7 +141,7 @@ def _loss(entry: Entry, registry: Registry) -> Item:
         plugin,
         document,
         status="deprecated" if gone else "",
-        also=(*entry.aliases, *document["formerly"]),
+        also=(*entry.aliases, *document["formerly"], *filter(None, [document["paper"]])),
         figure=figure,
         why_no_figure=why,
         deprecation="" if gone is None else f"{fate(gone)}. {instead(gone)}.",

@@ -9,11 +9,15 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 __all__ = ["FormulaError", "mathml"]
 
-# docutils knows \Bigl( and \Bigr), but not \Big, and leaves no space in \log p.
+# docutils knows \Bigl( and \Bigr), but not \Big, and leaves no space in \log p and p \log.
+_NAMES = "arccos|arcsin|arctan|arg|cosh?|cot|det|exp|lg|ln|log|Pr|sinh?|tanh?"
+_OPERAND = r"(?=[A-Za-z0-9]|\\(?!left|right|[Bb]ig|q?quad|limits)[A-Za-z])"
 _REPLACEMENTS = (
     (re.compile(r"\\([Bb]igg?)(?=[(\[])"), r"\\\1l"),
     (re.compile(r"\\([Bb]igg?)(?=[)\]])"), r"\\\1r"),
-    (re.compile(r"\\(exp|log|max|min) (?=[a-z\\])"), r"\\\1\\,"),
+    (re.compile(r"\\(max|min) (?=[a-z\\])"), r"\\\1\\,"),
+    (re.compile(rf"\\({_NAMES})(?![A-Za-z])\s*{_OPERAND}"), r"\\\1\\,"),
+    (re.compile(rf"(?<=[A-Za-z0-9)\]}}])\s*\\({_NAMES})(?![A-Za-z])"), r"\\,\\\1"),
 )
 # It also puts the index of \hat{y}_k under the y.
 _ACCENT_AND_INDEX = re.compile(

@@ -8,6 +8,7 @@
   const search = document.getElementById("q");
   const choices = document.getElementById("choices");
   const figures = document.getElementById("figures");
+  const missing = document.getElementById("missing");
   const shown = new Map(); // by name: the numbers, and what moves them
   const places = new Map(); // by axis: where the picture is
   let turn = 0;
@@ -15,35 +16,45 @@
   const rows = listed.map((one) => {
     const box = element("input", { type: "checkbox", value: one.name });
     box.addEventListener("change", () => {
+      count();
       choose(chosen());
     });
-    const row = element(
-      "label", {}, box, element("span", {}, one.name, one.kind === "preset" ? " (preset)" : "")
-    );
+    const kind = one.kind === "preset" ? " (preset)" : "";
+    const row = element("label", {}, box, element("span", {}, ...broken(one.name), kind));
     choices.append(row);
-    return { one, box, row };
+    return { one, box, row, text: lossplug.folded(`${one.name} ${one.kind} ${one.axis}`) };
   });
+
+  /** A name that a narrow column breaks between its words. */
+  function broken(name) {
+    const words = name.split(/(?<=[/_])/);
+    return words.flatMap((word, i) => (i ? [element("wbr"), word] : [word]));
+  }
 
   function chosen() {
     return rows.filter(({ box }) => box.checked).map(({ one }) => one.name);
   }
 
   function find() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const { one, row, box } of rows) {
-      const text = `${one.name} ${one.kind} ${one.axis}`.toLowerCase();
-      row.hidden = !box.checked && !words.every((word) => text.includes(word));
-      if (!row.hidden) count += 1;
-    }
-    document.getElementById("count").textContent = `${count} of ${rows.length}`;
+    const found = lossplug.finder(search.value);
+    for (const { row, box, text } of rows) row.hidden = !box.checked && !found(text);
+    count();
+  }
+
+  function count() {
+    const there = rows.filter(({ row }) => !row.hidden).length;
+    const picked = chosen().length;
+    document.getElementById("count").textContent =
+      `${there} of ${rows.length}` + (picked ? `, ${picked} chosen` : "");
   }
 
   /** Show these losses, with parameters moved as told. */
   async function choose(names, moved) {
     const mine = (turn += 1);
     const found = await Promise.all(
-      names.map((name) => lossplug.figure(name, byName.get(name).data).catch(() => null))
+      names.map(async (name) =>
+        byName.has(name) ? lossplug.figure(name, byName.get(name).data).catch(() => null) : null
+      )
     );
     if (mine !== turn) return;
     for (const name of [...shown.keys()]) if (!names.includes(name)) shown.delete(name);
@@ -58,10 +69,22 @@
         });
         shown.set(name, { figure, controls });
       }
-      if (moved) shown.get(name).controls.restore(...(moved.get(name) || [null, null]));
     });
+    const undrawn = moved ? restoreMoves(names, moved) : [];
+    missing.hidden = !undrawn.length;
+    missing.textContent = `The address asks for what is not drawn: ${undrawn.join(", ")}.`;
     draw();
     keep();
+  }
+
+  /** Put the controls where the address has them; what is not there. */
+  function restoreMoves(names, moved) {
+    const undrawn = names.filter((name) => !shown.has(name));
+    for (const [name, { controls }] of shown) {
+      const move = moved.get(name) || [null, null];
+      if (!controls.restore(...move)) undrawn.push(`${name} with ${move.join("=")}`);
+    }
+    return undrawn;
   }
 
   function draw() {
@@ -98,8 +121,7 @@
       const moved = controls.value();
       const title = moved ? `${name}, ${moved.join("=")}` : name;
       return controls.curves().map((curve, i) => ({
-        label: figure.cases.length > 1 ? `${title}, ${figure.cases[i]}` : title,
-        at: figure.at, ...curve, colour: number, dash: i,
+        label: `${title}, ${figure.cases[i]}`, at: figure.at, ...curve, colour: number, dash: i,
       }));
     });
     lossplug.plots.draw(place.picture, members[0][1].figure, lines);
@@ -109,12 +131,29 @@
   }
 
   function makeSet(name, { figure, controls }) {
-    const link = element("a", { href: byName.get(name).page }, name);
+    const link = element("a", { href: byName.get(name).page }, ...broken(name));
+    const remove = element(
+      "button", { type: "button", class: "remove", "aria-label": `Remove ${name}` }, "Remove"
+    );
+    remove.addEventListener("click", () => drop(name));
     return element(
       "fieldset", {},
       element("legend", {}, link),
+      remove,
       figure.moves.length ? controls.root : element("p", { class: "note" }, "Nothing to move.")
     );
+  }
+
+  /** Take one away; the keyboard goes to the next. */
+  async function drop(name) {
+    const places = [...shown.keys()];
+    const left = places.filter((other) => other !== name);
+    rows.find(({ one }) => one.name === name).box.checked = false;
+    find();
+    await choose(left);
+    const next = shown.get(left[Math.min(places.indexOf(name), left.length - 1)]);
+    (next ? next.set.querySelector(".remove") : search).focus();
+    lossplug.say(`${name} is removed`);
   }
 
   function keep() {
@@ -129,7 +168,7 @@
 
   function restore() {
     const state = lossplug.state();
-    const names = [...new Set(state.getAll("show"))].filter((name) => byName.has(name));
+    const names = [...new Set(state.getAll("show"))].filter(Boolean);
     const moved = new Map();
     for (const [key, text] of state) {
       const colon = key.lastIndexOf(":");

@@ -8,7 +8,7 @@
   const rows = [...document.querySelectorAll("#items > li")];
   const boxes = [...document.querySelectorAll(".pick input")];
   const texts = new Map(
-    rows.map((row) => [row, (row.textContent + " " + row.dataset.also).toLowerCase()])
+    rows.map((row) => [row, lossplug.folded(row.textContent + " " + row.dataset.also)])
   );
 
   function chosen(row, filter) {
@@ -16,21 +16,18 @@
     return !filter.value || told === filter.value || told.split("|").includes(filter.value);
   }
 
-  function fits(row, words) {
-    return (
-      words.every((word) => texts.get(row).includes(word)) &&
-      filters.every((filter) => chosen(row, filter))
-    );
+  function fits(row, found) {
+    return found(texts.get(row)) && filters.every((filter) => chosen(row, filter));
   }
 
   function show() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = lossplug.finder(search.value);
     let count = 0;
     for (const row of rows) {
-      row.hidden = !fits(row, words);
+      row.hidden = !fits(row, found);
       if (!row.hidden) count += 1;
     }
-    const filtered = words.length > 0 || filters.some((filter) => filter.value);
+    const filtered = search.value.trim() || filters.some((filter) => filter.value);
     document.getElementById("count").textContent = `${count} of ${rows.length} shown`;
     document.getElementById("clear").hidden = !filtered;
     document.getElementById("none").hidden = count > 0;

@@ -46,16 +46,18 @@
   lossplug.figure(name).then((figure) => {
     const picture = lossplug.plots.make();
     const controls = lossplug.plots.controls(figure, "move", () => {
+      missing.hidden = true;
       draw();
       keep();
     });
     const reset = element("button", { type: "button", onclick: () => controls.reset() }, "Back to the start");
+    const missing = element("p", { class: "missing", role: "status", hidden: true });
 
     function draw() {
       const moved = controls.value();
       const before = moved ? lines(figure.curves, figure, true) : [];
       lossplug.plots.draw(picture, figure, [...before, ...lines(controls.curves(), figure, false)]);
-      reset.hidden = !moved;
+      reset.disabled = !moved;
       const code = document.getElementById("snippet");
       code.textContent = `from lossplug_core import get_loss\n\nloss = get_loss(${snippet(figure, moved)})`;
       const link = new URLSearchParams([["show", name]]);
@@ -70,13 +72,16 @@
     }
 
     function restore() {
-      const [first] = [...lossplug.state()].filter(([key]) => figure.moves.some((m) => m.name === key));
-      controls.restore(...(first || [null, null]));
+      const asked = [...lossplug.state()].filter(([, text]) => text);
+      const first = asked.find(([key]) => figure.moves.some((m) => m.name === key)) || asked[0];
+      const found = controls.restore(...(first || [null, null]));
+      missing.hidden = found;
+      missing.textContent = found ? "" : `The address asks for ${first.join("=")}, which is not drawn.`;
       draw();
     }
 
     if (figure.moves.length) place.append(controls.root, reset);
-    place.append(picture.root, ...notes(figure));
+    place.append(missing, picture.root, ...notes(figure));
     document.getElementById("loading").remove();
     addEventListener("hashchange", restore);
     restore();

@@ -80,7 +80,7 @@ lossplug.plots = (function () {
     svg.setAttribute("aria-hidden", "true");
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
     path.setAttribute("d", "M1 4H31");
-    path.setAttribute("stroke", `var(--line-${(line.colour % 7) + 1})`);
+    path.setAttribute("stroke", lineColour(line.colour));
     path.setAttribute("stroke-width", "3");
     path.setAttribute("stroke-dasharray", SWATCHES[DASHES[line.dash % DASHES.length]]);
     svg.append(path);
@@ -144,6 +144,13 @@ lossplug.plots = (function () {
     return picture;
   }
 
+  /** Let a style sheet scale what is drawn, as the one for paper does. */
+  function scalable(panel) {
+    for (const svg of panel.querySelectorAll(".main-svg")) {
+      svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+    }
+  }
+
   /** Draw lines: each has a label, points `at`, `loss`, `gradient`, a colour and a dash. */
   function draw(place, picture, lines) {
     place.last = [picture, lines];
@@ -157,6 +164,9 @@ lossplug.plots = (function () {
         layout(picture, title, lines.map((line) => line[key])),
         { displayModeBar: false, responsive: true }
       );
+      if (!panel.watched) panel.on("plotly_afterplot", () => scalable(panel));
+      panel.watched = true;
+      scalable(panel);
     }
     const entries = lines
       .filter((line) => !line.faint)
@@ -212,10 +222,19 @@ lossplug.plots = (function () {
       return current.move && [current.move.name, current.move.values[current.position]];
     }
 
+    /** Move to a value, or to the start if there is none. False if it is not one of those drawn. */
     function restore(name, text) {
       const move = figure.moves.find((move) => move.name === name);
       const position = move ? move.values.indexOf(text) : -1;
       set(position < 0 ? null : name, position, false);
+      return name === null || position >= 0;
+    }
+
+    /** All to the start; the keyboard stays where it was. */
+    function reset() {
+      const part = parts.find(({ move }) => move === current.move);
+      set(null, 0, true);
+      if (part) part.control.focus();
     }
 
     function curves() {
@@ -223,7 +242,7 @@ lossplug.plots = (function () {
     }
 
     set(null, 0, false);
-    return { root, value, restore, curves, reset: () => set(null, 0, true) };
+    return { root, value, restore, curves, reset };
   }
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -51,6 +51,18 @@ var lossplug = (function () {
     });
   }
 
+  /** Text as a search reads it: `nt-xent`, `NT_Xent` and `NTXent` are one word. */
+  function folded(text) {
+    return text.toLowerCase().replace(/[-_]/g, "");
+  }
+
+  /** Whether a folded text has all words of a query. `FocalLoss` is `focal`: all here are losses. */
+  function finder(query) {
+    const words = query.split(/\s+/).map(folded);
+    const has = (text, word) => text.includes(word) || text.includes(word.replace(/loss(es)?$/, ""));
+    return (text) => words.every((word) => has(text, word));
+  }
+
   /** An element with attributes and content, which is text unless it is an element. */
   function element(tag, attributes, ...content) {
     const made = document.createElement(tag);
@@ -87,6 +99,12 @@ var lossplug = (function () {
     button.addEventListener("click", () => copy(button));
   }
 
+  // By hand, as the address has another use.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+
   document.addEventListener("keydown", (event) => {
     const search = document.getElementById("q");
     const typing = event.target.closest("input, select, textarea");
@@ -96,5 +114,5 @@ var lossplug = (function () {
     }
   });
 
-  return { say, state, keep, receive, figure, element };
+  return { say, state, keep, receive, figure, folded, finder, element };
 })();
