@@ -13,8 +13,12 @@ __all__ = ["check_options"]
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
-def check_options(reduction: Any, name: Any, dtype: Any, global_batch: Any = False) -> None:
-    """Refuse what no loss can have as reduction, name or dtype."""
+def check_options(reduction: Any, name: Any, dtype: Any, global_batch: Any) -> None:
+    """Refuse what no loss can have as one of these.
+
+    Raises:
+        ParameterError: One of them is not what it has to be.
+    """
     if not (reduction is None or isinstance(reduction, str)) or reduction not in _REDUCTIONS:
         raise ParameterError(
             "There is no such reduction.",

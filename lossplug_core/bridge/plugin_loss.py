@@ -1,4 +1,4 @@
-"""The one class that lossplug registers with Keras."""
+"""A plugin's loss as a loss of Keras: the class that saved models name."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from lossplug_core.bridge.frozen import frozen, networks_of
 from lossplug_core.bridge.named import predictions, split
 from lossplug_core.bridge.options import check_options
 from lossplug_core.bridge.phase import in_phase
-from lossplug_core.bridge.replicas import over_whole_batch, several_replicas
+from lossplug_core.bridge.reduction import Reduction
+from lossplug_core.bridge.replicas import check_unshared, over_whole_batch
 from lossplug_core.bridge.stateful import StatefulLoss
 from lossplug_core.bridge.targets import marked, prepare
 from lossplug_core.bridge.telling import warn
 from lossplug_core.config import preset_data, preset_in, read, written_by
-from lossplug_core.errors import ParameterError, PluginWarning, UntrainedLossError
+from lossplug_core.errors import ParameterError, PluginWarning
 from lossplug_core.names import KERAS
 from lossplug_core.params import coerce, differs, dump, parameters_of, validate
 from lossplug_core.presets import PresetRef
@@ -113,13 +114,15 @@ class PluginLoss(StatefulLoss):
             def values(_: Any) -> Any:
                 values, updates = self._compute(target.y_true, y_pred, further)
                 if phase.training and updates and self.layer is not None:
-                    self._check_shared(updates, y_pred)
+                    if not self.global_batch:
+                        states = [name for name in updates if name in self._of_whole_batch]
+                        check_unshared(self.name, self.spec.id, states, y_pred)
                     self.layer.keep(updates)
                 return marked(target.y_true, y_pred, values) if target.unseen else values
 
-            weighing = _Weighing(values, self.reduction, self.name, self.dtype)
+            reduction = Reduction(values, self.reduction, self.name, self.dtype)
             # Keras would cast the target; it is given the prediction, whose mask it honours, twice.
-            return weighing(measure, measure, sample_weight)
+            return reduction(measure, measure, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any, **further: Any) -> Any:
         """One value per sample, or per position. States stay as they are."""
@@ -156,16 +159,6 @@ class PluginLoss(StatefulLoss):
             }
         result = self.spec.function(y_true, y_pred, **further, **parameters)
         return result if isinstance(result, tuple) else (result, {})
-
-    def _check_shared(self, updates: Mapping[str, Any], y_pred: Any) -> None:
-        """Refuse to keep a state of which each replica has another, and none the right one."""
-        whole = [name for name in updates if name in self._of_whole_batch]
-        if whole and not self.global_batch and several_replicas(y_pred):
-            raise UntrainedLossError(
-                f"The state {whole[0]!r} of {self.name!r} would be another on each device.",
-                expected="a loss that sees the whole batch on each",
-                fix=f"get_loss({self.spec.id!r}, global_batch=True, …)",
-            )
 
     @property
     def _computed_in(self) -> str:
@@ -295,20 +288,6 @@ class PluginLoss(StatefulLoss):
     def __setstate__(self, values: Mapping[str, Any]) -> None:
         if self.layer is not None:
             self.layer.load_own_variables(values)
-
-
-class _Weighing(keras.losses.Loss):  # type: ignore[misc]
-    """Keras's own weighting, masking and reduction of values that a function computes."""
-
-    def __init__(
-        self, values: Callable[[Any], Any], reduction: str | None, name: str, dtype: str
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self._values = values
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        del y_true
-        return self._values(y_pred)
 
 
 def _rebuild(

@@ -20,6 +20,7 @@ __all__ = [
     "SharedBatch",
     "agreed",
     "check_replicated",
+    "check_unshared",
     "over_whole_batch",
     "replicas",
     "several_replicas",
@@ -132,6 +133,26 @@ def check_replicated(owner: str, variable: keras.Variable) -> None:
             f"The loss {owner!r} has weights on one device only, and is used on {count} replicas.",
             expected="a loss that is built in the scope of the strategy, as the model is",
             fix="with strategy.scope(): model = TrainingModel(…); model.compile(loss=get_loss(…))",
+        )
+
+
+def check_unshared(owner: str, id: str, states: Sequence[str], tensors: Any) -> None:
+    """Refuse to keep states of which each replica has another, and none the right one.
+
+    Args:
+        owner: The name of the loss.
+        id: Its id.
+        states: Those of its states that only the whole batch can tell.
+        tensors: What it was given, which is the whole batch if there are no other replicas.
+
+    Raises:
+        UntrainedLossError: Other replicas see other parts of the batch.
+    """
+    if states and several_replicas(tensors):
+        raise UntrainedLossError(
+            f"The state {states[0]!r} of {owner!r} would be another on each device.",
+            expected="a loss that sees the whole batch on each",
+            fix=f"get_loss({id!r}, global_batch=True, …)",
         )
 
 

@@ -235,9 +235,9 @@ def test_the_same_loss_for_two_models_belongs_to_both() -> None:
 
 
 def test_a_state_that_has_no_mean_needs_the_whole_batch(monkeypatch) -> None:
-    from lossplug_core.bridge import plugin_loss
+    from lossplug_core.bridge import replicas
 
-    monkeypatch.setattr(plugin_loss, "several_replicas", lambda tensors: True)
+    monkeypatch.setattr(replicas, "several_replicas", lambda tensors: True)
     embeddings = np.eye(4, dtype="float32")
     for whole in (False, True):
         loss = get_loss("cross_batch_memory", embedding_size=4, global_batch=whole)
