@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["line_of", "lines_of"]
 
 Path = tuple[str, ...]
+
+_LONGEST = 100
 
 _TABLE = re.compile(r"^\s*\[\[?(?P<key>.+?)\]\]?\s*(#.*)?$")
 _KEY = re.compile(
@@ -20,19 +22,26 @@ def lines_of(text: str) -> dict[Path, int]:
     """The line of each table and each key, counted from 1.
 
     Text in several lines may look like keys: what stands first counts, and a key that is not there
-    is never asked for.
+    is never asked for. What a header only leads through has the line of the first such header.
     """
     found: dict[Path, int] = {}
+    around: dict[Path, int] = {}
     table: Path = ()
     for number, line in enumerate(text.split("\n"), 1):
         if header := _TABLE.match(line):
             table = _path(header["key"]) or table
             found.setdefault(table, number)
+            for part in _parts(table):
+                around.setdefault(part, number)
         elif key := _KEY.match(line):
-            path = _path(key["key"])
-            for end in range(1, len(path) + 1):
-                found.setdefault((*table, *path[:end]), number)
-    return found
+            for part in _parts(_path(key["key"])):
+                found.setdefault((*table, *part), number)
+    return {**around, **found}
+
+
+def _parts(path: Path) -> Iterator[Path]:
+    """A path, and what it leads through; of one that is absurdly long only the first."""
+    return (path[:end] for end in range(1, min(len(path), _LONGEST) + 1))
 
 
 def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int | None:

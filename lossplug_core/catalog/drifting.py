@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from lossplug_core.catalog.remarks import Remark, Severity
 if TYPE_CHECKING:
     from lossplug_core.catalog.locking import Lock, LockedDistribution
 
-__all__ = ["drift"]
+__all__ = ["LOCK", "drift", "lock_command"]
 
-_ACCEPT = "If it is meant so: lossplug catalog lock"
+LOCK = "lossplug.lock"
+"""The file of a lock, unless another is named."""
+
+_ACCEPT = "If it is meant so: "
+"""A fix that the command follows."""
 
 
 def drift(lock: Lock, now: Lock, path: Path) -> list[Remark]:
@@ -29,10 +34,17 @@ def drift(lock: Lock, now: Lock, path: Path) -> list[Remark]:
     Returns:
         Errors for what drifted, and notes for what does not matter.
     """
+    accept = f"{_ACCEPT}{lock_command(path)}"
     return [
-        Remark(severity, kind, str(path), None, subject, problem, fix)
+        Remark(severity, kind, str(path), None, subject, problem, accept if fix == _ACCEPT else fix)
         for severity, kind, subject, problem, fix in _drift(lock, now)
     ]
+
+
+def lock_command(path: Path) -> str:
+    """The command that writes a lock."""
+    where = "" if path == Path(LOCK) else f" -o {shlex.quote(str(path))}"
+    return f"lossplug catalog lock{where}"
 
 
 _Found = tuple[Severity, str, str, str, str | None]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lossplug_core.catalog._files import files_hash, is_editable
+from lossplug_core.catalog.drifting import lock_command
 from lossplug_core.errors import CatalogError, PluginWarning
 from lossplug_core.names import KERAS, is_distribution
 
@@ -40,7 +41,6 @@ LARGEST = 16 * 2**20
 """The most bytes of a lock that are read."""
 
 _CORE, _CORE_PACKAGE = "lossplug-core", "lossplug_core"
-_AGAIN = "Make it again: lossplug catalog lock"
 
 
 class _Part(BaseModel):
@@ -185,8 +185,8 @@ def read_lock(path: Path) -> Lock:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        fix = "Make it: lossplug catalog lock" if isinstance(error, FileNotFoundError) else None
-        raise _error(path, f"cannot be read: {error}", fix=fix) from error
+        fix = f"Make it: {lock_command(path)}" if isinstance(error, FileNotFoundError) else None
+        raise _error(path, f"cannot be read: {error.strerror or error}", fix=fix) from error
     if len(data) > LARGEST:
         raise _error(path, "is too large", expected=f"at most {LARGEST} bytes")
     try:
@@ -233,5 +233,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _error(path: Path, what: str, *, line: int | None = None, **facts: Any) -> CatalogError:
     place = str(path) if line is None else f"{path}:{line}"
-    facts.setdefault("fix", _AGAIN)
+    facts.setdefault("fix", f"Make it again: {lock_command(path)}")
     return CatalogError(f"The lock {place} {what}.", path=str(path), line=line, **facts)

@@ -148,10 +148,8 @@ def _check_depth(document: Mapping[str, Any], origin: _Origin) -> None:
     while waiting:
         path, value = waiting.pop()
         if len(path) > DEEPEST:
-            # A header such as [a.b.c] has one line, and a and b have none.
-            headers = (line for key, line in origin.lines.items() if key[: len(path)] == path)
             raise origin.error(
-                next(headers, line_of(path, origin.lines)),
+                line_of(path, origin.lines),
                 f"{'.'.join(path[:2])} is too deep.",
                 expected=f"at most {DEEPEST} tables and lists in each other",
             )

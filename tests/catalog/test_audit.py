@@ -365,7 +365,7 @@ def test_a_file_of_another_name_is_read_if_it_is_named(audit, models) -> None:
 def test_no_models_are_told_on_stderr(run, models) -> None:
     result = run("catalog", "audit", models)
     assert (result.exit_code, result.stdout) == (0, "0 models\n")
-    assert result.stderr == f"There is no .keras file in {models}.\n"
+    assert result.stderr == f"There is no .keras file in {str(models)!r}.\n"
 
 
 def test_a_path_that_is_not_there_is_used_wrongly(run, models) -> None:

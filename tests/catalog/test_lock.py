@@ -390,7 +390,26 @@ def test_a_lock_that_is_not_there_is_made_first(run) -> None:
     result = run("catalog", "lock", "--check")
     assert result.exit_code == 1
     assert "lossplug.lock cannot be read" in result.stderr
-    assert "Next: Make it: lossplug catalog lock" in result.stderr
+    assert result.stderr.endswith("Next: Make it: lossplug catalog lock\n")
+
+
+def test_the_command_that_is_told_writes_the_lock_that_was_named(run) -> None:
+    named = "-o", "a lock"
+    told = "lossplug catalog lock -o 'a lock'\n"
+    assert run("catalog", "lock", "--check", *named).stderr.endswith(f"Next: Make it: {told}")
+    run("catalog", "lock", *named)
+    Path("catalogue.toml").write_text(PRESETS.format(scale=3.0, version=2))
+    lossplug_core.refresh()
+    drifted = run("catalog", "lock", "--check", *named).stdout
+    assert f"[preset-changed]\n  Next: If it is meant so: {told}" in drifted
+    Path("a lock").write_text("{")
+    assert run("catalog", "lock", "--check", *named).stderr.endswith(f"Make it again: {told}")
+
+
+def test_a_lock_that_cannot_be_written_is_an_error(run) -> None:
+    result = run("catalog", "lock", "-o", "no-folder/a.lock")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The lock 'no-folder/a.lock' cannot be written: No such")
 
 
 def test_what_a_lock_says_steers_no_terminal_and_no_shell(lock, run) -> None:

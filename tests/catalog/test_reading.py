@@ -188,6 +188,8 @@ def test_text_in_several_lines_moves_no_line(file) -> None:
         ("[a.b]\n# no\n'c d' = 2", ("a", "b", "c d"), 3),
         ('[a . "b"] # why\nc = 2', ("a", "b"), 1),
         ("[[a]]\nb = 1", ("a", "b"), 2),
+        ("[x.a.loss]\nb = 1\n[x.a]\nc = 1", ("x", "a"), 3),
+        ("[x.a.loss]\n[x.a.params]", ("x", "a"), 1),
         ("[a]\nb = 1", ("a", "x", "y"), 1),
         ("[a]\nb = 1", ("x",), None),
         ("[= broken\n[a]", ("a",), 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lossplug_core.catalog.drifting import LOCK
 from lossplug_core.errors import BrokenPluginError, CatalogError
 
 if TYPE_CHECKING:
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from lossplug_core.catalog.remarks import Remark
 
 __all__ = ["LOCK", "drift_from", "drifted"]
-
-LOCK = "lossplug.lock"
-"""The file, unless another is named."""
 
 
 def drift_from(path: Path, catalogue: Catalogue) -> list[Remark]:

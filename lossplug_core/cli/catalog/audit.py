@@ -66,7 +66,8 @@ def command(
 
         print_audit(rows, [*_by_loss(rows)], _counts(rows))
     if not rows:
-        click.echo(f"There is no .keras file in {', '.join(map(str, models))}.", err=True)
+        places = ", ".join(repr(str(path)) for path in models)
+        click.echo(f"There is no .keras file in {places}.", err=True)
     ctx.exit(1 if any(_is_wrong(model, strict=strict) for model in rows) else 0)
 
 

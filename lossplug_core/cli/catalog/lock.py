@@ -75,7 +75,8 @@ def _write(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise LossplugError(f"The lock cannot be written: {error}.") from error
+        why = error.strerror or error
+        raise LossplugError(f"The lock {str(path)!r} cannot be written: {why}.") from error
 
 
 def _print(path: Path, found: Sequence[Remark]) -> None:
