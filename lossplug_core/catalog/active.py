@@ -244,9 +244,11 @@ def _own_layers() -> Iterator[Layer]:
         return
     seen: list[Path] = []
     for path in named_files():
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  pathlib's raises where nobody may look
+            is_folder = os.path.isdir(path)  # noqa: PTH112
+            what = "a folder" if is_folder else "a catalogue that is not there"
             raise CatalogError(
-                f"{VARIABLE} names a catalogue that is not there.",
+                f"{VARIABLE} names {what}.",
                 expected="paths of files, separated by " + repr(os.pathsep),
                 received=str(path),
                 path=str(path),

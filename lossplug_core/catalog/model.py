@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from lossplug_core.names import is_distribution, key, split
 
@@ -45,6 +52,12 @@ def _preset_name(text: str) -> str:
     if "/" in text or not key(text):
         raise ValueError("a name of letters and digits, without '/'")
     return text
+
+
+def _day(value: Any) -> Any:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise ValueError("a date without quotes and without a time, such as 2027-01-31")
+    return value
 
 
 Word = Annotated[str, AfterValidator(_word)]
@@ -91,7 +104,7 @@ class Preset(_Part):
     replaced_by: str | None = Field(
         default=None, description="What to use instead of a deprecated one."
     )
-    until: date | None = Field(
+    until: Annotated[date, BeforeValidator(_day)] | None = Field(
         default=None, description="The last day on which a deprecated one may be used."
     )
     tags: list[str] = Field(default=[], description="Words to find it by.")

@@ -172,7 +172,7 @@ def _invalid(error: ErrorDetails, origin: _Origin, model: type[BaseModel]) -> Ca
             received=key[-1],
             nearest=difflib.get_close_matches(str(key[-1]), known, n=1),
         )
-    message = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").replace("valid dictionary", "table")
     problem = f"{what} is not valid: {message[:1].lower()}{message[1:]}."
     return origin.error(line, problem, received=error["input"])
 

@@ -74,7 +74,6 @@ def of_error(
 
 def without_fix(error: LossplugError) -> str:
     """The message of an error, without the next step."""
-    lines = str(error).splitlines()
-    if error.fix is not None:
-        lines = str(error).removesuffix(f"\n  Next: {error.fix}").splitlines()
+    # Who asked for it may come after the next step.
+    lines = str(error).replace(f"\n  Next: {error.fix}", "").splitlines()
     return "\n".join(line.strip() for line in lines)

@@ -214,11 +214,13 @@ def test_the_variable_turns_files_off_and_not_the_organisations(
     assert [layer.source for layer in catalogue().layers] == ["the hook plugin acme-rules:rules"]
 
 
-@pytest.mark.parametrize("name", ["missing.toml", "."])
-def test_a_file_that_is_named_must_be_there(site, monkeypatch, tmp_path, name) -> None:
+@pytest.mark.parametrize(
+    ("name", "what"), [("missing.toml", "a catalogue that is not there"), (".", "a folder")]
+)
+def test_a_file_that_is_named_must_be_there(site, monkeypatch, tmp_path, name, what) -> None:
     monkeypatch.setenv("LOSSPLUG_CATALOG", str(tmp_path / name))
     lossplug_core.refresh()
-    with pytest.raises(CatalogError, match="LOSSPLUG_CATALOG"):
+    with pytest.raises(CatalogError, match=rf"LOSSPLUG_CATALOG names {what}\."):
         find_spec("mse")
 
 

@@ -44,6 +44,8 @@ links = {"Why" = "https://acme.example/why"}
 loss = {combine = [{loss = "mse", weight = 0.5}]}
 """
 
+DATE = "presets.a.until is not valid: a date without quotes and without a time, such as 2027-01-31."
+
 
 @pytest.fixture
 def file(tmp_path):
@@ -84,13 +86,16 @@ def test_an_empty_file_forbids_nothing(file) -> None:
         ("[presets.a]\nlos = 'x'", 2, ["Did you mean 'loss'"]),
         # Values of another type
         ("policy = 3", 1, ["policy is not valid"]),
+        ("[[presets]]\nname = 'a'", 1, ["presets is not valid: input should be a table."]),
         ("[policy]\nallow = 'imbalance'", 2, ["list", "Received 'imbalance'"]),
         ("[policy]\ndeny = [1]", 2, ["policy.deny.0", "Received 1"]),
         ("[presets.a]\nloss = 3", 2, ["presets.a.loss", "Received 3"]),
         ("[presets.a]\nloss = 'x'\nversion = '1'", 3, ["integer"]),
         ("[presets.a]\nloss = 'x'\nversion = true", 3, ["integer"]),
         ("[presets.a]\nloss = 'x'\nversion = 0", 3, ["greater than or equal to 1"]),
-        ("[presets.a]\nloss = 'x'\nuntil = 'soon'\nstatus = 'deprecated'", 3, ["date"]),
+        ("[presets.a]\nloss = 'x'\nuntil = 'soon'\nstatus = 'deprecated'", 3, [DATE, "'soon'"]),
+        ("[presets.a]\nloss = 'x'\nuntil = '2027-01-31'", 3, [DATE, "Received '2027-01-31'"]),
+        ("[presets.a]\nloss = 'x'\nuntil = 2027-01-31T09:00:00", 3, [DATE]),
         ("[presets.a]\nloss = 'x'\nstatus = 'good'", 3, ["'approved'", "Received 'good'"]),
         ("[presets.a]\nloss = 'x'\nparams = 3", 3, ["presets.a.params"]),
         ("[presets]\na = 'x'", 2, ["presets.a"]),

@@ -513,6 +513,14 @@ def test_check_builds_every_preset(site, findings) -> None:
     ]
 
 
+@pytest.mark.backend
+def test_the_next_step_is_said_once(findings) -> None:
+    (found,) = findings(preset(loss={"combine": []}), build=True)
+    assert found["problem"].startswith("A combination of no losses is no loss.\nExpected ")
+    assert found["fix"].startswith("combine(")
+    assert "Next:" not in found["problem"]
+
+
 def test_without_a_backend_nothing_is_built_and_that_is_a_note(findings, monkeypatch) -> None:
     monkeypatch.setattr(_machine, "start_keras", raising(BackendError("No backend.")))
     (found,) = findings(preset(loss="fake/only"), build=True)
