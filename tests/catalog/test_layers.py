@@ -185,6 +185,15 @@ def test_check_calls_it_so_too_and_tells_programs_the_path(
     assert (found["path"], found["line"]) == (path, line)
 
 
+def test_an_error_about_it_tells_programs_the_path_too(site, project, run) -> None:
+    path = bring_file(site, "[policy]\ndenny = []")
+    result = run("list", "--json")
+    assert (result.exit_code, str(site.folder) in result.stderr) == (1, False)
+    error = json.loads(result.stdout)["error"]
+    assert error["what"].startswith("acme-rules 1.2: rules.toml:2: a catalogue has no ")
+    assert (error["path"], error["line"]) == (path, 2)
+
+
 def test_no_layer_allows_what_another_forbids(site, project) -> None:
     bring(site, "{'policy': {'deny': ['a']}}")
     (project / "lossplug.toml").write_text('policy.allow = ["a", "keras"]')
