@@ -114,9 +114,9 @@ def deprecation_json(deprecation: Deprecation | None) -> dict[str, str | None] |
 
 def error_json(error: LossplugError) -> dict[str, Any]:
     """An error, for `print_json`; one of a catalogue with the path and the line of it."""
-    places = {name: error.__dict__[name] for name in ("path", "line") if name in error.__dict__}
+    place = {name: fact for name, fact in error.__dict__.items() if name in ("path", "line")}
     return {
-        **places,
+        **place,
         "type": type(error).__name__,
         "message": str(error),
         "what": error.what,
