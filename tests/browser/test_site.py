@@ -264,6 +264,29 @@ def test_several_losses_are_one_plot(visit) -> None:
     expect(again.locator(".panel")).to_have_count(0)
 
 
+def test_more_losses_than_colours_can_be_told_apart(visit) -> None:
+    errors = ("absolute_error", "absolute_percentage_error", "squared_error")
+    means = [f"keras/mean_{error}" for error in (*errors, "squared_logarithmic_error")]
+    shown = [*means, "keras/huber", "keras/log_cosh", "keras/poisson", "acme/hostile"]
+    page = visit("compare.html#" + "&".join(f"show={name}" for name in shown))
+    drawn(page)
+    script = "[...document.querySelector('.panel').data.map(d => d.line.color + d.line.dash)]"
+    looks = page.evaluate(script)
+    assert len(looks) == len({*looks}) == len(shown)
+    swatches = [one.get_attribute("stroke-dasharray") for one in page.locator(".legend path").all()]
+    assert swatches[0] != swatches[7]
+
+
+def test_tables_of_several_axes_have_names_of_their_own(visit) -> None:
+    page = visit("compare.html#show=imbalance/focal&show=keras/huber")
+    expect(page.locator(".panel")).to_have_count(4)
+    for summary in page.get_by_text("The numbers as a table").all():
+        summary.click()
+    expect(page.get_by_role("region", name="Numbers over logit", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Numbers over predicted value")).to_be_visible()
+    assert violations(page) == []
+
+
 def test_what_is_compared_is_taken_away_where_it_is_shown(visit) -> None:
     page = visit("compare.html#show=imbalance/focal&show=keras/huber&show=fraud")
     expect(page.locator("#count")).to_contain_text("3 chosen")
@@ -288,8 +311,8 @@ def test_a_link_to_what_is_not_drawn_says_so(visit, path, told) -> None:
     page = visit(path)
     drawn(page)
     expect(page.locator(".missing")).to_contain_text(told)
-    page.get_by_label("gamma").fill("0")
-    expect(visit(path.partition("#")[0]).locator(".missing")).to_be_hidden()
+    page.get_by_role("slider", name="gamma").fill("0")
+    expect(page.locator(".missing")).to_be_hidden()
 
 
 def test_numbers_are_there_as_a_table(visit) -> None:

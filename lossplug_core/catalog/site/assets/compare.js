@@ -64,6 +64,7 @@
       if (!shown.has(name)) {
         const prefix = "move-" + listed.indexOf(byName.get(name));
         const controls = lossplug.plots.controls(figure, prefix, () => {
+          missing.hidden = true;
           draw();
           keep();
         });

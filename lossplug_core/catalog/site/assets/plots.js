@@ -4,6 +4,7 @@
 lossplug.plots = (function () {
   const { element } = lossplug;
   const DASHES = ["solid", "dash", "dot", "dashdot"];
+  const COLOURS = 7;
   const SWATCHES = { solid: "", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3" };
   const drawn = new Set();
 
@@ -12,7 +13,12 @@ lossplug.plots = (function () {
   }
 
   function lineColour(number) {
-    return colour("line-" + ((number % 7) + 1));
+    return colour("line-" + ((number % COLOURS) + 1));
+  }
+
+  /** The dash of a line; other ones where a colour comes again. */
+  function lineDash(line) {
+    return DASHES[(line.dash + 2 * Math.floor(line.colour / COLOURS)) % DASHES.length];
   }
 
   /** Where most of each line is: what shoots up at the edge does not flatten the rest. */
@@ -43,7 +49,7 @@ lossplug.plots = (function () {
       hoverinfo: line.faint ? "skip" : "all",
       line: {
         color: lineColour(line.colour),
-        dash: DASHES[line.dash % DASHES.length],
+        dash: lineDash(line),
         width: line.faint ? 1.5 : 2.5,
         simplify: false,
       },
@@ -82,7 +88,7 @@ lossplug.plots = (function () {
     path.setAttribute("d", "M1 4H31");
     path.setAttribute("stroke", lineColour(line.colour));
     path.setAttribute("stroke-width", "3");
-    path.setAttribute("stroke-dasharray", SWATCHES[DASHES[line.dash % DASHES.length]]);
+    path.setAttribute("stroke-dasharray", SWATCHES[lineDash(line)]);
     svg.append(path);
     return svg;
   }
@@ -132,7 +138,7 @@ lossplug.plots = (function () {
       element("div", { class: "panel", role: "img", "data-key": key })
     );
     const legend = element("ul", { class: "legend", "aria-label": "Curves" });
-    const numbers = element("div", { class: "wide", role: "region", "aria-label": "Numbers", tabindex: "0" });
+    const numbers = element("div", { class: "wide", role: "region", tabindex: "0" });
     const root = element(
       "div", { class: "picture" },
       element("div", { class: "panels" }, ...panels),
@@ -175,6 +181,7 @@ lossplug.plots = (function () {
     if (faint) entries.push(element("li", { class: "faint" }, "faint: as it was before"));
     place.legend.replaceChildren(...entries);
     place.numbers.replaceChildren(table(picture, lines));
+    place.numbers.setAttribute("aria-label", `Numbers over ${picture.axis}`);
   }
 
   function remove(place) {
