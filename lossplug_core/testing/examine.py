@@ -29,6 +29,7 @@ from lossplug_core.testing.selection import checks
 __all__ = ["Examination", "examine"]
 
 _LOADS = "loads"
+_ORACLE = "oracle"
 _TIME_LIMIT = 180.0
 
 
@@ -84,6 +85,8 @@ class Examination:
         try:
             if check.id != _LOADS and not self.result(_LOADS).ok:
                 raise SkippedError(f"it rests on {_LOADS!r}, which failed")
+            if check.id == _ORACLE and not self._oracles:
+                raise SkippedError("no oracle was given")
             subject = self._loaded()
             if reason := self._reason(check, subject.spec):
                 raise SkippedError(reason)

@@ -50,6 +50,11 @@ def test_what_hangs_in_this_process_is_stopped_once_and_for_all():
     assert 400 < left <= 500
 
 
+def test_nothing_is_checked_for_an_oracle_that_is_not_given():
+    result = Examination(spec_of(hangs), seconds=0.5).result("oracle")
+    assert (result.status, result.message) == ("skipped", "no oracle was given")
+
+
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -225,8 +225,6 @@ def backends(subject: Subject) -> None:
 )
 def oracle(subject: Subject) -> None:
     """Where the author supplies an oracle for a convention, it gives the same values."""
-    if not subject.oracles:
-        raise SkippedError("no oracle was given")
     for convention, other in subject.oracles.items():
         fixed = {} if convention is None else dict(subject.spec.conventions[convention])
 

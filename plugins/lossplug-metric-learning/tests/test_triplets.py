@@ -155,37 +155,36 @@ def test_a_chunk_changes_nothing(loss):
     check_jit(parts)
 
 
-@parametrize_with_checks(
-    "metric-learning",
-    only=["oracle"],
-    oracles={
-        "angular": {None: oracle_angular, "pytorch-metric-learning": oracle_angular},
-        "fast_ap": {None: oracle_fast_ap},
-        "generalized_lifted": {
-            None: oracle_generalized_lifted,
-            "pytorch-metric-learning": oracle_generalized_lifted,
-        },
-        "lifted_structure": {
-            None: oracle_lifted_structure,
-            "pytorch-metric-learning": oracle_lifted_structure,
-        },
-        "ranked_list": {None: oracle_ranked_list, "pytorch-metric-learning": oracle_ranked_list},
-        "signal_to_noise": {
-            None: oracle_signal_to_noise,
-            "pytorch-metric-learning": oracle_signal_to_noise,
-        },
-        "tuplet_margin": {
-            None: oracle_tuplet_margin,
-            "pytorch-metric-learning": oracle_tuplet_margin,
-        },
-        "triplet_margin": {
-            None: oracle_triplet_margin,
-            "pytorch-metric-learning": oracle_triplet_margin,
-            "tensorflow-addons": oracle_triplet_margin,
-        },
-        "triplet_semi_hard": {None: oracle_triplet, "tensorflow-addons": oracle_triplet},
+ORACLES = {
+    "angular": {None: oracle_angular, "pytorch-metric-learning": oracle_angular},
+    "fast_ap": {None: oracle_fast_ap},
+    "generalized_lifted": {
+        None: oracle_generalized_lifted,
+        "pytorch-metric-learning": oracle_generalized_lifted,
     },
-)
+    "lifted_structure": {
+        None: oracle_lifted_structure,
+        "pytorch-metric-learning": oracle_lifted_structure,
+    },
+    "ranked_list": {None: oracle_ranked_list, "pytorch-metric-learning": oracle_ranked_list},
+    "signal_to_noise": {
+        None: oracle_signal_to_noise,
+        "pytorch-metric-learning": oracle_signal_to_noise,
+    },
+    "tuplet_margin": {
+        None: oracle_tuplet_margin,
+        "pytorch-metric-learning": oracle_tuplet_margin,
+    },
+    "triplet_margin": {
+        None: oracle_triplet_margin,
+        "pytorch-metric-learning": oracle_triplet_margin,
+        "tensorflow-addons": oracle_triplet_margin,
+    },
+    "triplet_semi_hard": {None: oracle_triplet, "tensorflow-addons": oracle_triplet},
+}
+
+
+@parametrize_with_checks(list(ORACLES), only=["oracle"], oracles=ORACLES)
 def test_agrees_on_drawn_data(loss, check):
     check(loss)
 

@@ -74,19 +74,18 @@ def test_case(case, check):
     check(case)
 
 
-@parametrize_with_checks(
-    "metric-learning",
-    only=["oracle"],
-    oracles={
-        "pair_contrastive": {None: oracle_pair_contrastive},
-        "contrastive": {None: oracle_contrastive},
-        "supcon": {
-            None: oracle_supcon,
-            "pytorch-metric-learning": oracle_supcon,
-            "supcontrast": oracle_supcon,
-        },
+ORACLES = {
+    "pair_contrastive": {None: oracle_pair_contrastive},
+    "contrastive": {None: oracle_contrastive},
+    "supcon": {
+        None: oracle_supcon,
+        "pytorch-metric-learning": oracle_supcon,
+        "supcontrast": oracle_supcon,
     },
-)
+}
+
+
+@parametrize_with_checks(list(ORACLES), only=["oracle"], oracles=ORACLES)
 def test_agrees_on_drawn_data(loss, check):
     check(loss)
 
