@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lossplug_core.bridge.autodiff import value_and_gradient
+from lossplug_core.testing.calculate import compiled
 from lossplug_imbalance import (
     asymmetric,
     asymmetric_single_label,
@@ -146,3 +147,15 @@ def test_so_may_one_number_per_class(loss, parameters, name, numbers):
     assert np.isfinite(gradient).all()
     expected = computed(loss, tensor(LOGITS), {**parameters, name: numbers})
     assert_close(values, keras.ops.convert_to_numpy(expected))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="others trace each number anew")
+@pytest.mark.parametrize(("loss", "name"), [(focal, "gamma"), (asymmetric, "gamma_positive")])
+def test_what_torch_compiled_for_one_exponent_takes_others(loss, name) -> None:
+    # From the second on, torch.compile takes numbers for variables: none may have to be known.
+    def run(y_pred, number):
+        return computed(loss, y_pred, {**logits, name: number})
+
+    fast = compiled(run)
+    for number in (2.0, 1.0, 0.5):
+        assert_close(fast(tensor(LOGITS), number), run(tensor(LOGITS), number))

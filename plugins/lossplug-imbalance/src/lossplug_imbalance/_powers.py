@@ -9,7 +9,8 @@ from lossplug_core import ops
 
 __all__ = ["is_short", "power", "product", "raised"]
 
-_MOST_FACTORS = 4
+# No range: torch.compile looks in those for constants only, and a second number is none to it.
+_SHORT = (0, 1, 2, 3, 4)
 
 
 def power(log_base: Any, exponent: Any) -> Any:
@@ -19,7 +20,7 @@ def power(log_base: Any, exponent: Any) -> Any:
 
 def is_short(exponent: Any) -> bool:
     """Whether an exponent is a small whole number, so that multiplying is the quickest way."""
-    return isinstance(exponent, int | float) and exponent in range(_MOST_FACTORS + 1)
+    return isinstance(exponent, int | float) and exponent in _SHORT
 
 
 def product(base: Any, exponent: float) -> Any:
