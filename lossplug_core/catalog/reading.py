@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lossplug_core.catalog._lines import line_of, lines_of
+from lossplug_core.catalog._lines import line_of, lines_of, monstrous_line
 from lossplug_core.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -201,11 +201,14 @@ def _text(path: Path, origin: _Origin) -> str:
         raise origin.refused("is too large.", expected=f"at most {LARGEST} bytes")
     try:
         # Some editors begin a file with a mark of their own.
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         fix = "Save it in UTF-8, as TOML is."
         raise origin.error(line, "this is not TOML: it is not in UTF-8.", fix=fix) from error
+    if line := monstrous_line(text):
+        raise origin.error(line, "a key has a thousand parts or more.")
+    return text
 
 
 def _in_pyproject(path: Path) -> bool:

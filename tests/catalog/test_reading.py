@@ -154,6 +154,21 @@ def test_files_of_all_editors_are_read_with_their_lines(file, before, end) -> No
     assert caught.value.line == 3 + before.count("\n")
 
 
+@pytest.mark.parametrize("part", ["a.", "a .\t", '"a".', "'a'.", '"a\\"b".'])
+@pytest.mark.parametrize("key", ["{}x = 1", "[{}x]", "b = {{ {}x = 1 }}"])
+def test_a_key_of_a_thousand_parts_is_refused_before_it_takes_gigabytes(file, part, key) -> None:
+    file.write_text("# it's 1.0\n" + key.format(part * 100_000)[:LARGEST])
+    with pytest.raises(CatalogError, match="a thousand parts") as caught:
+        read(file)
+    assert caught.value.line == 2
+
+
+def test_many_dots_are_no_long_key(file) -> None:
+    names, text = '"a.b", ' * 1000, "a." * 2000
+    file.write_text(f"description = '{text}'\n[index]\na = [{names}]")
+    assert read(file).content.description.startswith("a.a.")
+
+
 def test_the_largest_file_is_read(file) -> None:
     file.write_bytes(b"#" + b"x" * (LARGEST - 1))
     assert read(file).content.presets == {}

@@ -148,7 +148,12 @@ def test_a_denied_distribution_is_not_imported(project, tmp_path) -> None:
     project.environment.pip("install", "--no-deps", hobby(tmp_path))
     trace = project.package.parent / "lossplug_hobby/was_imported"
     try:
-        for line in ("list", "doctor", "catalog check --strict", "catalog lock -o other.lock"):
+        for line in (
+            "list",
+            "doctor",
+            f"catalog check --strict --today {BEFORE}",
+            "catalog lock -o other.lock",
+        ):
             project.does(f"lossplug {line}")
         refused = project.does("lossplug show hobby/guess", check=False)
         assert refused.returncode == 1
