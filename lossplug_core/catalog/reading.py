@@ -206,8 +206,8 @@ def _text(path: Path, origin: _Origin) -> str:
         line = data[: error.start].count(b"\n") + 1
         fix = "Save it in UTF-8, as TOML is."
         raise origin.error(line, "this is not TOML: it is not in UTF-8.", fix=fix) from error
-    if line := monstrous_line(text):
-        raise origin.error(line, "a key has a thousand parts or more.")
+    if (found := monstrous_line(text)) is not None:
+        raise origin.error(found, "a key has a thousand parts or more.")
     return text
 
 
