@@ -38,6 +38,7 @@ def pip_install(distribution: str, version: str | None = None) -> str:
 def failure(
     resolution: Resolution,
     installed: Sequence[Entry],
+    allowed: Sequence[Entry],
     findings: Sequence[Finding],
     known: Iterable[Known] = (),
 ) -> LossplugError:
@@ -45,7 +46,8 @@ def failure(
 
     Args:
         resolution: How the name was looked for.
-        installed: The entries of all allowed losses.
+        installed: The entries of all losses.
+        allowed: Those of them that no rule forbids, which alone are worth naming.
         findings: What is wrong with the installation.
         known: Losses of distributions that may not be installed, beside those of `KNOWN_LOSSES`.
     """
@@ -53,12 +55,14 @@ def failure(
         return _ambiguous(resolution, candidates)
     if resolution.losers:
         return not_allowed(resolution.losers[0])
-    return _not_found(resolution.identifier, installed, findings, [*known, KNOWN_LOSSES])
+    known = [*known, KNOWN_LOSSES]
+    return _not_found(resolution.identifier, installed, allowed, findings, known)
 
 
 def _not_found(
     identifier: str,
     installed: Sequence[Entry],
+    allowed: Sequence[Entry],
     findings: Sequence[Finding],
     known: Iterable[Known],
 ) -> LossplugError:
@@ -81,12 +85,12 @@ def _not_found(
     for distribution in known_in:
         if distribution not in have:
             return _not_installed(identifier, distribution)
-    namespaces = {entry.namespace for entry in installed}
-    if namespace is not None and namespace not in namespaces:
+    if namespace is not None and namespace not in {entry.namespace for entry in installed}:
+        namespaces = {entry.namespace for entry in allowed}
         return _no_such_namespace(identifier, namespace, name, namespaces)
     return UnknownLossError(
         f"No installed loss is called {identifier!r}.",
-        nearest=_nearest(namespace, name, installed),
+        nearest=_nearest(namespace, name, allowed),
         fix="`lossplug list` shows what is installed; after an installation in a running session, "
         "lossplug_core.refresh().",
         identifier=identifier,
@@ -153,9 +157,9 @@ def not_allowed(loser: Loser) -> ForbiddenLossError:
     )
 
 
-def _nearest(namespace: str | None, name: str, installed: Sequence[Entry]) -> list[str]:
+def _nearest(namespace: str | None, name: str, allowed: Sequence[Entry]) -> list[str]:
     by_key: dict[str, str] = {}
-    for entry in installed:
+    for entry in allowed:
         if namespace in (None, entry.namespace):
             for other in (entry.name, *entry.aliases):
                 by_key.setdefault(

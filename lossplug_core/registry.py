@@ -238,7 +238,8 @@ class Registry:
                 return _is_combination(lead)
             resolution = by_name(lead.loss, index)
         known = index.hooks.call("lossplug_index")
-        error = failure(resolution, self._allowed(index), index.scan.findings, known)
+        allowed = self._allowed(index)
+        error = failure(resolution, index.entries(), allowed, index.scan.findings, known)
         return error if lead is None else error.asked_by(lead.text)
 
 

@@ -87,6 +87,14 @@ def test_an_unknown_namespace_names_no_package_as_trusted(site) -> None:
         find_spec("nobody/one")
 
 
+def test_what_is_installed_and_forbidden_is_not_told_to_be_installed(site, monkeypatch) -> None:
+    site.install("lossplug-fake", "one")
+    monkeypatch.setenv("LOSSPLUG_DISABLE", "fake")
+    with pytest.raises(UnknownLossError, match="No installed loss is called 'fake/on'") as caught:
+        find_spec("fake/on")
+    assert not caught.value.nearest
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -127,7 +127,8 @@ def error_json(error: LossplugError) -> dict[str, Any]:
 
 
 def columns(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
-    """Rows of texts as aligned columns."""
+    """Rows of texts, which may be someone else's, as aligned columns."""
+    rows = [[*map(printable, row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join((indent + "  ".join(map(str.ljust, row, widths))).rstrip() for row in rows)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lossplug_core.cli._output import printable
-
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import NamedPreset
     from lossplug_core.presets import Lead
@@ -38,34 +36,31 @@ def rows_of(lead: Lead) -> Iterator[tuple[str, str]]:
     """What people want to know of a preset."""
     own, *others = lead.presets
     content = own.content
-    yield "preset", f"{printable(own.name)}, version {content.version}, {content.status}"
+    yield "preset", f"{own.name}, version {content.version}, {content.status}"
     if content.description:
-        yield "for", printable(" ".join(content.description.split()))
+        yield "for", " ".join(content.description.split())
     if content.owner:
-        yield "owner", printable(content.owner)
+        yield "owner", content.owner
     if content.replaced_by:
-        yield "use instead", printable(content.replaced_by)
+        yield "use instead", content.replaced_by
     if content.until:
         yield "until", str(content.until)
     for other in others:
-        yield "made of", printable(f"{other.name} ({other.place})")
+        yield "made of", f"{other.name} ({other.place})"
     yield "loss", target(lead.loss)
     for name, value in lead.arguments.items():
-        yield "with", printable(f"{name}={value!r}")
+        yield "with", f"{name}={value!r}"
     if content.tags:
-        yield "tags", printable(", ".join(content.tags))
+        yield "tags", ", ".join(content.tags)
     for title, address in content.links.items():
-        yield "see", printable(f"{title}: {address}")
-    yield "at", printable(own.place)
+        yield "see", f"{title}: {address}"
+    yield "at", own.place
 
 
 def target(loss: str | Mapping[str, Any]) -> str:
     """What a preset is made of, in a word or two."""
-    if isinstance(loss, str):
-        return printable(loss)
-    if isinstance(loss.get("name"), str):
-        return printable(loss["name"])
-    return "a combination"
+    name = loss if isinstance(loss, str) else loss.get("name")
+    return name if isinstance(name, str) else "a combination"
 
 
 def parameters_of(lead: Lead, spec: LossSpec) -> dict[str, Any]:

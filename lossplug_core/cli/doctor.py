@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lossplug_core.cli._output import columns, json_option, print_json
+from lossplug_core.cli._output import columns, json_option, print_json, printable
+
+if TYPE_CHECKING:
+    from lossplug_core.discovery import Entry
 
 __all__ = ["command"]
 
@@ -28,8 +32,9 @@ _SETTINGS = (
 def command(ctx: click.Context, as_json: bool) -> None:
     """Find what is wrong here, and say how to mend it.
 
-    Shows versions, backend, plugins and hooks. Every plugin is imported, Keras is not. The exit
-    code is 1 if anything is wrong. Notes are names that mean something else than one may think.
+    Shows versions, backend, plugins, catalogues and hooks. Every plugin is imported, Keras is not.
+    The exit code is 1 if anything is wrong. Notes are names that mean something else than one may
+    think.
     """
     report = _examine()
     if as_json:
@@ -41,7 +46,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 def _examine() -> dict[str, Any]:
     from lossplug_core import _backend
-    from lossplug_core._app import registry
+    from lossplug_core._app import catalogue, registry
     from lossplug_core.cli import _checkup, _machine
     from lossplug_core.hooks import hook_name
 
@@ -49,7 +54,6 @@ def _examine() -> dict[str, Any]:
     findings = [finding for finding in every if finding.kind not in _checkup.NOTES]
     notes = [finding for finding in every if finding.kind in _checkup.NOTES]
     found = registry.found
-    losses = Counter((e.provider.distribution, e.provider.version) for e in found.losses)
     hooks = {name for name, _ in registry.hooks.manager.list_name_plugin()}
     chosen = _backend.backend()
     return {
@@ -57,9 +61,10 @@ def _examine() -> dict[str, Any]:
         "packages": {name: _machine.version_of(name) for name in _machine.PACKAGES},
         "backend": {"name": chosen.name, "source": chosen.source},
         "settings": {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)},
-        "plugins": [
-            {"distribution": name, "version": version, "losses": count}
-            for (name, version), count in sorted(losses.items())
+        "plugins": [*_plugins(found.losses, registry.entries())],
+        "catalogues": [
+            {"place": layer.place(), "path": layer.source, "presets": len(layer.content.presets)}
+            for layer in catalogue().layers
         ],
         "hooks": [
             {
@@ -75,6 +80,19 @@ def _examine() -> dict[str, Any]:
     }
 
 
+def _plugins(losses: Iterable[Entry], allowed: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    """For each plugin how many losses it has, and how many of them rules forbid."""
+    every = Counter((e.provider.distribution, e.provider.version) for e in losses)
+    usable = Counter((e.provider.distribution, e.provider.version) for e in allowed)
+    for plugin, count in sorted(every.items()):
+        yield {
+            "distribution": plugin[0],
+            "version": plugin[1],
+            "losses": count,
+            "forbidden": count - usable[plugin],
+        }
+
+
 def _print(report: dict[str, Any]) -> None:
     packages = [(name, version or "not installed") for name, version in report["packages"].items()]
     backend = f"{report['backend']['name']}, from {report['backend']['source']}"
@@ -82,10 +100,22 @@ def _print(report: dict[str, Any]) -> None:
     click.echo(columns([("python", report["python"]), *packages, ("backend", backend), *settings]))
     _heading("Plugins")
     plugins = [
-        (p["distribution"], p["version"], f"{p['losses']} loss{'es' * (p['losses'] > 1)}")
+        (
+            p["distribution"],
+            p["version"],
+            f"{p['losses']} loss{'es' * (p['losses'] > 1)}",
+            f"{p['forbidden']} of them forbidden" if p["forbidden"] else "",
+        )
         for p in report["plugins"]
     ]
     click.echo(columns(plugins, indent="  ") if plugins else "  none")
+    if report["catalogues"]:
+        _heading("Catalogues, the last counts most")
+        catalogues = [
+            (c["place"], f"{c['presets']} preset{'s' * (c['presets'] != 1)}")
+            for c in report["catalogues"]
+        ]
+        click.echo(columns(catalogues, indent="  "))
     if report["hooks"]:
         _heading("Hook plugins")
         hooks = [
@@ -103,9 +133,10 @@ def _print(report: dict[str, Any]) -> None:
 
 def _print_all(findings: list[dict[str, str]]) -> None:
     for finding in findings:
-        click.secho(f"  {finding['subject']}", bold=True, nl=False)
+        click.secho(f"  {printable(finding['subject'])}", bold=True, nl=False)
         click.echo(f"  {finding['kind']}")
-        click.echo(f"    {finding['problem']}\n    Fix: {finding['fix']}")
+        lines = [*finding["problem"].splitlines(), f"Fix: {finding['fix']}"]
+        click.echo("\n".join(f"    {printable(line)}" for line in lines))
 
 
 def _heading(text: str, fg: str | None = None) -> None:

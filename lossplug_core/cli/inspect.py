@@ -69,14 +69,14 @@ def _opening(model: Path, archive: Archive) -> str:
 
 
 def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
-    yield "at", printable(saved.where)
+    yield "at", saved.where
     if saved.parameters:
         values = (f"{name}={_short(value)}" for name, value in saved.parameters.items())
-        yield "parameters", printable(", ".join(values))
+        yield "parameters", ", ".join(values)
     for preset in saved.presets:
-        yield "preset", printable(f"{preset.name}, version {preset.version}")
+        yield "preset", f"{preset.name}, version {preset.version}"
     if saved.distribution:
-        version = printable(f"{saved.distribution} {saved.distribution_version or ''}".rstrip())
+        version = f"{saved.distribution} {saved.distribution_version or ''}".rstrip()
         yield "saved by", f"{version}, spec version {saved.version}"
     if presence.provider:
         version = "" if saved.version is None else f", spec version {presence.version}"
@@ -84,13 +84,13 @@ def _rows(saved: SavedLoss, presence: Presence) -> Iterator[tuple[str, str]]:
     if presence.id:
         yield "now called", presence.id
     for change in presence.changes:
-        yield "changed", printable(change)
+        yield "changed", change
     if presence.deprecated:
         yield "deprecated", f"{fate(presence.deprecated)}. {instead(presence.deprecated)}"
     if presence.problem:
-        yield "problem", printable(presence.problem)
+        yield "problem", presence.problem
     if presence.fix:
-        yield "fix", printable(presence.fix)
+        yield "fix", presence.fix
 
 
 def _short(value: Any) -> str:

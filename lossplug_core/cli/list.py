@@ -10,7 +10,6 @@ from lossplug_core.cli._output import (
     deprecation_json,
     json_option,
     print_json,
-    printable,
     provider_json,
 )
 from lossplug_core.cli._presets import preset_json, target
@@ -77,8 +76,10 @@ def command(
         print_json(losses=losses)
     elif entries:
         click.echo(columns([(e.id, ", ".join(e.aliases), str(e.provider)) for e in entries]))
-    else:
+    elif registry.entries():
         click.echo("No installed loss is like that.", err=True)
+    else:
+        click.echo("Rules forbid every loss: `lossplug doctor` tells whose.", err=True)
 
 
 def _print_presets(as_json: bool) -> None:
@@ -89,10 +90,7 @@ def _print_presets(as_json: bool) -> None:
     if as_json:
         print_json(presets=[preset_json(preset) for preset in presets])
     elif presets:
-        rows = [
-            (printable(p.name), p.content.status, target(p.content.loss), printable(p.place))
-            for p in presets
-        ]
+        rows = [(p.name, p.content.status, target(p.content.loss), p.place) for p in presets]
         click.echo(columns(rows))
     else:
         click.echo("No catalogue here has presets.", err=True)

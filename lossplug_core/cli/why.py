@@ -13,7 +13,6 @@ from lossplug_core.cli._output import (
     error_json,
     json_option,
     print_json,
-    printable,
     provider_json,
 )
 from lossplug_core.cli._presets import lead_json
@@ -52,9 +51,9 @@ def command(name: str, as_json: bool) -> None:
             error=None if error is None else error_json(error),
         )
     else:
-        rows = [] if winner is None else [_row("wins", winner, printable(resolution.rule))]
+        rows = [] if winner is None else [_row("wins", winner, resolution.rule)]
         if combined:
-            rows = [("wins", printable(name), "", printable(resolution.rule))]
+            rows = [("wins", name, "", resolution.rule)]
         rows += [_row("loses", entry, reason) for entry, reason in losers]
         if rows:
             click.echo(columns(rows))

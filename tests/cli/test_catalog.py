@@ -192,7 +192,7 @@ def test_without_a_catalogue_check_says_how_to_begin(run) -> None:
         ("[presets.x\nloss = 'mse'", 1, "is not TOML"),
         ("\n[presets.x]\nlos = 'fake/sturdy'\n", 3, "a catalogue has no"),
         ("[presets.x]\nloss = 'fake/sturdy'\nversion = 0\n", 3, "is not valid"),
-        (f"[presets.x{'.loss' * 3000}]\nname = 'mse'\n", 1, "presets.x is too deep"),
+        (f"[presets.x{'.loss' * 300}]\nname = 'mse'\n", 1, "presets.x is too deep"),
         (f"[presets.x]\nloss = 'mse'\n[presets.x.params{'.a' * 60}]\n", 3, "is too deep"),
     ],
 )

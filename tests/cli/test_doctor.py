@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import lossplug_core
 from lossplug_core import _backend
 from lossplug_core.cli import _machine
 
@@ -74,11 +75,36 @@ def test_the_report_has_versions_backend_plugins_and_hooks(site, run, monkeypatc
     assert set(report["packages"]) == set(_machine.PACKAGES)
     assert report["backend"] == {"name": "jax", "source": "KERAS_BACKEND"}
     assert report["settings"].items() >= settings.items()
-    fake = {"distribution": "lossplug-fake", "version": "2.0", "losses": 2}
+    fake = {"distribution": "lossplug-fake", "version": "2.0", "losses": 2, "forbidden": 1}
     assert fake in report["plugins"]
     assert [hook["loaded"] for hook in report["hooks"] if hook["entry_point"] == "nothing"] == [
         True
     ]
+
+
+def test_the_catalogues_in_force_are_told_with_what_they_forbid(
+    site, run, tmp_path, monkeypatch
+) -> None:
+    site.install("lossplug-fake", "sturdy", "sturdier", version="2.0")
+    paths = [tmp_path / "organisation.toml", tmp_path / "team.toml"]
+    paths[0].write_text("[policy]\nallow = []\n")
+    paths[1].write_text("[presets.usual]\nloss = 'fake/sturdy'\n")
+    monkeypatch.setenv("LOSSPLUG_CATALOG", os.pathsep.join(map(str, paths)))
+    lossplug_core.refresh()
+    result = run("doctor")
+    assert "  lossplug-fake" in result.stdout
+    assert "2 losses   2 of them forbidden" in " ".join(result.stdout.split(" "))
+    places = [line.split() for line in result.stdout.splitlines() if ".toml  " in line]
+    assert places == [[str(paths[0]), "0", "presets"], [str(paths[1]), "1", "preset"]]
+    listed = run("list")
+    assert (listed.stdout, listed.exit_code) == ("", 0)
+    assert "Rules forbid every loss: `lossplug doctor`" in listed.stderr
+
+
+def test_metadata_does_not_steer_the_terminal(site, run) -> None:
+    metadata = "Metadata-Version: 2.1\nName: lossplug-fake\nVersion: 1\x1b[31m\n"
+    site.install("lossplug-fake", "sturdy", metadata=metadata)
+    assert "\x1b" not in run("doctor").stdout
 
 
 def test_a_finding_is_shown_with_its_fix(site, run) -> None:
