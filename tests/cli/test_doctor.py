@@ -92,10 +92,9 @@ def test_the_catalogues_in_force_are_told_with_what_they_forbid(
     monkeypatch.setenv("LOSSPLUG_CATALOG", os.pathsep.join(map(str, paths)))
     lossplug_core.refresh()
     result = run("doctor")
-    rows = [line.split() for line in result.stdout.splitlines()]
-    assert "lossplug-fake 2.0 2 losses 2 of them forbidden".split() in rows
-    first = rows.index([str(paths[0]), "0", "presets"])
-    assert rows[first + 1] == [str(paths[1]), "1", "preset"]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "lossplug-fake 2.0 2 losses 2 of them forbidden" in lines
+    assert lines[lines.index(f"{paths[0]} 0 presets") + 1] == f"{paths[1]} 1 preset"
     listed = run("list")
     assert (listed.stdout, listed.exit_code) == ("", 0)
     assert "Rules forbid every loss: `lossplug doctor`" in listed.stderr
