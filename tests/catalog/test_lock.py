@@ -244,6 +244,7 @@ def test_a_plugin_in_a_namespace_that_others_share_is_hashed_alone(site, lock) -
         site.install(
             f"lossplug-{name}", entry_points=f"[lossplug.losses]\n{name} = shared.{name}:{name}\n"
         )
+    site.modules += ["shared", "shared.a", "shared.b"]
     before = lock()["distributions"]
     with (site.folder / "shared" / "b" / "__init__.py").open("a") as file:
         file.write("# more")
