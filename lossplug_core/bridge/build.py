@@ -39,7 +39,7 @@ class _Unsaid:
 
 _NONE: Any = _Unsaid(None)
 _FALSE: Any = _Unsaid(False)
-_MEAN: Any = _Unsaid("sum_over_batch_size")
+_MEAN: Any = _Unsaid(DEFAULTS["reduction"])
 
 
 @overload
@@ -126,7 +126,7 @@ def get_loss(
 
 
 _OF_DICTS = ("reduction", "dtype", "global_batch", "convention")
-_IDLE = {"convention": None, "name": None, "dtype": None, "global_batch": False}
+_IDLE = {key: DEFAULTS[key] for key in DEFAULTS if key != "reduction"} | {"convention": None}
 
 
 def _spec(identifier: Any) -> LossSpec:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["line_of", "lines_of", "monstrous_line"]
+__all__ = ["line_of", "lines_of", "monstrous_line", "place_of"]
 
 Path = tuple[str, ...]
 
@@ -65,6 +65,11 @@ def line_of(path: Sequence[str | int], lines: Mapping[Path, int]) -> int | None:
         if words[:end] in lines:
             return lines[words[:end]]
     return None
+
+
+def place_of(name: str, line: int | None) -> str:
+    """Where something stands, `name:line`; the name alone if the line is not known."""
+    return name if line is None else f"{name}:{line}"
 
 
 def _path(key: str) -> Path:

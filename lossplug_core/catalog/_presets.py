@@ -168,7 +168,7 @@ def _lifecycle(
         return
     at = (named.layer, ("presets", named.name, "until"))
     instead = f"Use {preset.replaced_by!r}, and take it out." if preset.replaced_by else None
-    if preset.until is not None and preset.until < today:
+    if preset.is_past(today):
         problem = f"It could be used until {preset.until}, and today is {today}."
         fix = instead or "Take it out, or give it another date."
         yield remark("error", "past-its-date", at, named.name, problem, fix)

@@ -217,16 +217,12 @@ def _kept_out(plugin: Provider, catalogue: Catalogue, hooks: HookCaller) -> bool
 
 def _given_layers(hooks: HookCaller, plugins: Iterable[Provider]) -> Iterator[Layer]:
     """The catalogues of hook plugins, in the order of their names."""
-    from lossplug_core.catalog._files import path_within
-
     providers = {hook_name(plugin): plugin for plugin in plugins}
     for name, given in sorted(hooks.named("lossplug_catalog"), key=lambda pair: pair[0]):
         if isinstance(given, Mapping):
             yield from_mapping(given, f"the hook plugin {name}")
         elif isinstance(given, (str, os.PathLike)):
-            path, plugin = Path(given), providers.get(name)
-            within_it = plugin and path_within(plugin.target.partition(":")[0], path)
-            yield read(path, f"{plugin}: {within_it}" if within_it else None)
+            yield read(Path(given), _called(Path(given), providers.get(name)))
         else:
             raise CatalogError(
                 f"The hook plugin {name} gives no catalogue.",
@@ -235,6 +231,14 @@ def _given_layers(hooks: HookCaller, plugins: Iterable[Provider]) -> Iterator[La
                 path=name,
                 line=None,
             )
+
+
+def _called(path: Path, plugin: Provider | None) -> str | None:
+    """What messages call a file that a hook plugin brings in its own package."""
+    from lossplug_core.catalog._files import path_within
+
+    within_it = plugin and path_within(plugin.target.partition(":")[0], path)
+    return f"{plugin}: {within_it}" if within_it else None
 
 
 def _own_layers() -> Iterator[Layer]:

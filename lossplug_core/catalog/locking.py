@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lossplug_core.catalog._files import files_hash, is_editable
+from lossplug_core.catalog._lines import place_of
 from lossplug_core.catalog.drifting import lock_command
 from lossplug_core.errors import CatalogError, PluginWarning
 from lossplug_core.names import KERAS, is_distribution
@@ -232,6 +233,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _error(path: Path, what: str, *, line: int | None = None, **facts: Any) -> CatalogError:
-    place = str(path) if line is None else f"{path}:{line}"
     facts.setdefault("fix", f"Make it again: {lock_command(path)}")
-    return CatalogError(f"The lock {place} {what}.", path=str(path), line=line, **facts)
+    return CatalogError(
+        f"The lock {place_of(str(path), line)} {what}.", path=str(path), line=line, **facts
+    )

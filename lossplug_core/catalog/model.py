@@ -120,6 +120,10 @@ class Preset(_Part):
             raise ValueError("a loss that is a table has its parameters in it")
         return self
 
+    def is_past(self, today: date) -> bool:
+        """Whether the last day on which it may be used is over."""
+        return self.until is not None and self.until < today
+
 
 class CatalogueFile(_Part):
     """A catalogue: `lossplug.toml`, or `[tool.lossplug]` of a `pyproject.toml`."""

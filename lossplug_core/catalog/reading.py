@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lossplug_core.catalog._lines import line_of, lines_of, monstrous_line
+from lossplug_core.catalog._lines import line_of, lines_of, monstrous_line, place_of
 from lossplug_core.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Layer(NamedTuple):
 
     def place(self, *key: str) -> str:
         """Where something in it stands, `path:line`."""
-        return _place(self.called or self.source, self.line(*key))
+        return place_of(self.called or self.source, self.line(*key))
 
     def line(self, *key: str) -> int | None:
         """The line of something in it, or of the nearest thing around that."""
@@ -85,7 +85,7 @@ class _Origin(NamedTuple):
 
     def error(self, line: int | None, problem: str, **facts: Any) -> CatalogError:
         """An error about a line. Its place comes before the problem."""
-        what = f"{_place(self.name, line)}: {problem}"
+        what = f"{place_of(self.name, line)}: {problem}"
         return CatalogError(what, path=self.source, line=line, called=self.called, **facts)
 
     def refused(self, why: str, **facts: Any) -> CatalogError:
@@ -226,10 +226,6 @@ def _table_of(document: Mapping[str, Any]) -> dict[str, Any]:
     for part in _TABLE:
         found = found.get(part) if isinstance(found, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else {}
-
-
-def _place(source: str, line: int | None) -> str:
-    return source if line is None else f"{source}:{line}"
 
 
 def _line_in(message: str, text: str) -> int | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lossplug_core.catalog._lines import place_of
+
 if TYPE_CHECKING:
     from lossplug_core.catalog.reading import Layer
     from lossplug_core.errors import LossplugError
 
-__all__ = ["SEVERITIES", "Remark", "Severity", "of_error", "remark"]
+__all__ = ["SEVERITIES", "Remark", "Severity", "of_error", "remark", "without_fix"]
 
 Severity = Literal["error", "warning", "note"]
 
@@ -47,8 +49,7 @@ class Remark:
     @property
     def place(self) -> str:
         """`path:line`."""
-        name = self.called or self.path
-        return name if self.line is None else f"{name}:{self.line}"
+        return place_of(self.called or self.path, self.line)
 
 
 def remark(

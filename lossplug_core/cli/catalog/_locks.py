@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lossplug_core.catalog.drifting import LOCK
 from lossplug_core.errors import BrokenPluginError, CatalogError
 
 if TYPE_CHECKING:
     from lossplug_core.catalog.active import Catalogue
     from lossplug_core.catalog.remarks import Remark
 
-__all__ = ["LOCK", "drift_from", "drifted"]
+__all__ = ["drift_from", "drifted"]
 
 
 def drift_from(path: Path, catalogue: Catalogue) -> list[Remark]:

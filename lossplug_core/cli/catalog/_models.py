@@ -185,13 +185,18 @@ class _Judge:
             text = json.dumps(saved.parameters, sort_keys=True)
             word = replace(_slim(saved), where=""), hashlib.sha256(text.encode()).digest()
             with self._one_at_a_time:
-                verdict = self._known.get(word) or self._judged(saved)
+                return self._remembered(word, saved)
         # The parameters are a stranger's, and what reads them a plugin's.
         except Exception as error:
             problem = f"It cannot be judged: {type(error).__name__}: {error}"
             return Verdict("missing", problem[:_LONGEST])
-        if len(self._known) < _REMEMBERED:
-            self._known[word] = verdict
+
+    def _remembered(self, word: tuple[SavedLoss, bytes], saved: SavedLoss) -> Verdict:
+        verdict = self._known.get(word)
+        if verdict is None:
+            verdict = self._judged(saved)
+            if len(self._known) < _REMEMBERED:
+                self._known[word] = verdict
         return verdict
 
     def _judged(self, saved: SavedLoss) -> Verdict:
@@ -219,7 +224,7 @@ class _Judge:
             was, now = saved.version, preset.version
             yield _Note(f"It is of version {was} of {named.name!r}, which is at {now}.")
         if preset.status == "deprecated":
-            is_past = preset.until is not None and preset.until < self._today
+            is_past = preset.is_past(self._today)
             until = f" and may be used until {preset.until}" if preset.until else ""
             if is_past:
                 until = f", and could be used until {preset.until}: it is past its date"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lossplug_core.catalog.drifting import LOCK
 from lossplug_core.cli._output import json_option, print_json, printable, today_option
-from lossplug_core.cli.catalog._locks import LOCK, drifted
+from lossplug_core.cli.catalog._locks import drifted
 from lossplug_core.errors import BackendError, BrokenPluginError, CatalogError, LossplugError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lossplug_core.catalog.drifting import LOCK
 from lossplug_core.cli._output import json_option, print_json, printable
-from lossplug_core.cli.catalog._locks import LOCK, drift_from
+from lossplug_core.cli.catalog._locks import drift_from
 from lossplug_core.errors import LossplugError
 
 if TYPE_CHECKING:
